@@ -1,0 +1,57 @@
+// Where messages come from and where they go: the only words the router knows of its neighbours.
+
+import type { Batch } from "./batch.ts";
+
+/** Number of a batch whose acknowledgement must wait; rises, never reused. 0: nothing to wait for. */
+export type Ticket = number;
+
+/** The door a message came in by. One per connection, port or link. */
+export interface Origin {
+  readonly kind: "mqtt" | "nats" | "serial" | "host" | "hub";
+  /** For logs and status, e.g. "mqtt sensor-7" or "hub hub1.example.com". */
+  readonly label: string;
+  /** May a message be published on this literal subject? Asked once per subject and origin; the router remembers the answer. */
+  mayPublish(subject: string): boolean;
+  /** A message on `subject` was refused because `mayPublish` said no. */
+  onDenied(subject: string): void;
+  /** Everything this origin published under a ticket up to `watermark` is safe (DESIGN §1.1). Called rarely, never per message. */
+  onSafe(watermark: Ticket): void;
+  /** Stop reading: something downstream is full. May be called when paused already. */
+  pause(): void;
+  resume(): void;
+}
+
+/** One wish for messages. Sinks extend it with what they need to deliver (sid, QoS, …). */
+export interface Subscription {
+  /** Valid filter, latin1 form. */
+  readonly filter: string;
+  /** Queue group, or null for a plain subscription. */
+  readonly queue: string | null;
+  readonly sink: Sink;
+  /** Permission on the concrete subject, and the sink's own exclusions; asked once per subject, then remembered in the route. */
+  mayReceive(subject: string): boolean;
+}
+
+/** Whoever gets messages. Must not throw for what a peer does; must bound what it queues. */
+export interface Sink {
+  /** Takes message `index` of the borrowed batch. `subscriptions`: all of this sink that match (never empty), or the one picked for a queue group. */
+  deliver(batch: Batch, index: number, subscriptions: readonly Subscription[], origin: Origin): void;
+  /** The batch is over: write out what `deliver` gathered. */
+  flush(): void;
+}
+
+/** What an upstream decided for one subject; opaque to the router, remembered in the route. */
+export type Plan = object;
+
+/** A sink that sees every message of its account and may make it durable: the outbox of a remote. */
+export interface Upstream {
+  /** Decides what becomes of messages on `subject`. `servedGroups`: queue groups that have local members. null: nothing, ever, until invalidated. */
+  plan(subject: string, servedGroups: readonly string[]): Plan | null;
+  /** Takes one message. True: it was staged, and the ticket must wait for `onSafe`. Not called for messages that came from this upstream's own hub. */
+  take(batch: Batch, index: number, plan: Plan, ticket: Ticket): boolean;
+  flush(): void;
+  /** True while its queues are full: the router pauses the origins that feed it. */
+  readonly isFull: boolean;
+  /** The origin of messages that this upstream's hub sends down, so that they are never sent back. */
+  readonly origin: Origin;
+}

@@ -1,0 +1,46 @@
+// What happens to messages on one subject, worked out once and remembered until interest changes.
+
+import type { Plan, Sink, Subscription } from "#core/sink.ts";
+import type { UpstreamSlot } from "./upstream-slot.ts";
+
+export interface Delivery {
+  readonly sink: Sink;
+  readonly subscriptions: readonly Subscription[];
+}
+
+export interface Offer {
+  readonly slot: UpstreamSlot;
+  readonly plan: Plan;
+}
+
+export interface Route {
+  /** Plain subscriptions, gathered per sink, so that a sink sees each message once. */
+  readonly deliveries: readonly Delivery[];
+  /** Members per queue group, each ready to be handed to its sink. */
+  readonly groups: ReadonlyMap<string, readonly (readonly [Subscription])[]>;
+  readonly offers: readonly Offer[];
+}
+
+/** Permission to receive is asked here, on the concrete subject, once. */
+export function computeRoute(subject: string, matches: readonly Subscription[], upstreams: readonly UpstreamSlot[]): Route {
+  const bySink = new Map<Sink, Subscription[]>();
+  const groups = new Map<string, [Subscription][]>();
+  for (const subscription of matches) {
+    if (!subscription.mayReceive(subject)) continue;
+    if (subscription.queue === null) append(bySink, subscription.sink, subscription);
+    else append(groups, subscription.queue, [subscription]);
+  }
+  const offers: Offer[] = [];
+  const served = [...groups.keys()];
+  for (const slot of upstreams) {
+    const plan = slot.upstream.plan(subject, served);
+    if (plan !== null) offers.push({ slot, plan });
+  }
+  return { deliveries: [...bySink].map(([sink, subscriptions]) => ({ sink, subscriptions })), groups, offers };
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,236 @@
+// Who gets what, per account: one routing pass over a batch, sinks called directly, nothing allocated per message.
+//
+//                      ┌─▶ sinks of plain subscriptions (each once a message)
+//   door ─ publish ─▶ route ─▶ one local member per queue group
+//                      └─▶ upstreams (outbox of each remote), which may stage it: then the ticket waits for onSafe
+//
+// A route is computed once per subject and forgotten whenever interest or an upstream's knowledge changes.
+// Tests: test/unit/router/.
+
+import { assert } from "#base/assert.ts";
+import type { Entropy } from "#base/entropy.ts";
+import type { Batch } from "#core/batch.ts";
+import { GROUPS, GROUPS_END, SPAN_WORDS, subjectOf } from "#core/batch.ts";
+import { InterestTrie } from "#core/interest.ts";
+import type { Origin, Sink, Subscription, Ticket, Upstream } from "#core/sink.ts";
+import { InterestCounts, type InterestListener } from "./interest-counts.ts";
+import { computeRoute, type Route } from "./route.ts";
+import { UpstreamSlot } from "./upstream-slot.ts";
+
+/** Routes remembered per account; all are forgotten when it overflows. */
+const ROUTES_MAX = 8192;
+/** Publish permissions remembered per door. */
+const ALLOWED_MAX = 512;
+
+/** The subject space of one account. Made by the composition root, one for each account in the settings. */
+export class AccountRouter {
+  readonly name: string;
+  readonly #entropy: Entropy;
+  readonly #interest = new InterestTrie<Subscription>();
+  readonly #counts = new InterestCounts();
+  readonly #upstreams: UpstreamSlot[] = [];
+  readonly #waiting = new Set<Door>();
+  readonly #paused = new Set<Door>();
+  readonly #touched = new Set<Sink>();
+  #routes = new Map<string, Route>();
+  #lastTicket: Ticket = 0;
+
+  constructor(name: string, entropy: Entropy) {
+    this.name = name;
+    this.#entropy = entropy;
+  }
+
+  /** Lets an origin in. It publishes through the door until it closes it. */
+  open(origin: Origin): Door {
+    return new Door(this, origin);
+  }
+
+  subscribe(subscription: Subscription): void {
+    if (!this.#interest.insert(subscription.filter, subscription)) return;
+    this.#forgetRoutes();
+    this.#counts.add(subscription.filter, subscription.queue);
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    if (!this.#interest.remove(subscription.filter, subscription)) return;
+    this.#forgetRoutes();
+    this.#counts.remove(subscription.filter, subscription.queue);
+  }
+
+  get subscriptions(): number {
+    return this.#interest.size;
+  }
+
+  /** Tells `listener` all local interest now and every change from now on, until disposed. */
+  watchInterest(listener: InterestListener): Disposable {
+    return this.#counts.watch(listener);
+  }
+
+  /** Adds the outbox of a remote. Dispose the slot to take it out again. */
+  addUpstream(upstream: Upstream): UpstreamSlot {
+    const slot: UpstreamSlot = new UpstreamSlot(upstream, {
+      invalidate: () => this.#forgetRoutes(),
+      safe: () => this.#settle(),
+      room: () => this.#resume(),
+      remove: () => {
+        this.#upstreams.splice(this.#upstreams.indexOf(slot), 1);
+        this.#forgetRoutes();
+        this.#settle();
+        this.#resume();
+      },
+    });
+    this.#upstreams.push(slot);
+    this.#forgetRoutes();
+    return slot;
+  }
+
+  /** For doors only: routes one borrowed batch. */
+  route(batch: Batch, door: Door): Ticket {
+    const ticket = this.#lastTicket + 1;
+    const { origin } = door;
+    let isStaged = false;
+    for (let i = 0; i < batch.count; i++) {
+      const subject = subjectOf(batch, i);
+      if (!door.allows(subject)) {
+        origin.onDenied(subject);
+        continue;
+      }
+      const route = this.#routes.get(subject) ?? this.#findRoute(subject);
+      this.#deliver(batch, i, route, origin);
+      if (origin.kind !== "hub" && this.#offer(batch, i, route, ticket)) isStaged = true;
+    }
+    if (isStaged) {
+      this.#lastTicket = ticket;
+      this.#waiting.add(door);
+      door.lastTicket = ticket;
+    }
+    for (const sink of this.#touched) sink.flush();
+    this.#touched.clear();
+    if (origin.kind !== "hub") this.#flushUpstreams(door);
+    return isStaged ? ticket : 0;
+  }
+
+  /** For doors only. */
+  leave(door: Door): void {
+    this.#waiting.delete(door);
+    this.#paused.delete(door);
+  }
+
+  #deliver(batch: Batch, index: number, route: Route, origin: Origin): void {
+    for (const delivery of route.deliveries) {
+      delivery.sink.deliver(batch, index, delivery.subscriptions, origin);
+      this.#touched.add(delivery.sink);
+    }
+    if (route.groups.size === 0) return;
+    if (origin.kind !== "hub") {
+      for (const members of route.groups.values()) this.#deliverToOne(batch, index, members, origin);
+      return;
+    }
+    const at = index * SPAN_WORDS;
+    const start = batch.spans[at + GROUPS]!;
+    const end = batch.spans[at + GROUPS_END]!;
+    if (start === end) return;
+    for (const name of batch.bytes.latin1Slice(start, end).split(" ")) {
+      const members = route.groups.get(name);
+      if (members !== undefined) this.#deliverToOne(batch, index, members, origin);
+    }
+  }
+
+  #deliverToOne(batch: Batch, index: number, members: readonly (readonly [Subscription])[], origin: Origin): void {
+    const member = members[Math.floor(this.#entropy.random() * members.length)]!;
+    member[0].sink.deliver(batch, index, member, origin);
+    this.#touched.add(member[0].sink);
+  }
+
+  #offer(batch: Batch, index: number, route: Route, ticket: Ticket): boolean {
+    let isStaged = false;
+    for (const { slot, plan } of route.offers) {
+      if (!slot.upstream.take(batch, index, plan, ticket)) continue;
+      slot.lastStaged = ticket;
+      isStaged = true;
+    }
+    return isStaged;
+  }
+
+  #flushUpstreams(door: Door): void {
+    for (const slot of this.#upstreams) {
+      slot.upstream.flush();
+      if (slot.upstream.isFull) this.#pause(door);
+    }
+  }
+
+  #pause(door: Door): void {
+    if (this.#paused.has(door)) return;
+    this.#paused.add(door);
+    door.origin.pause();
+  }
+
+  #resume(): void {
+    if (this.#paused.size === 0 || this.#upstreams.some((slot) => slot.upstream.isFull)) return;
+    const doors = [...this.#paused];
+    this.#paused.clear();
+    for (const door of doors) door.origin.resume();
+  }
+
+  /** Passes the lowest safe watermark of all upstreams on to the origins that wait. */
+  #settle(): void {
+    let watermark = this.#lastTicket;
+    for (const slot of this.#upstreams) watermark = Math.min(watermark, slot.settledTicket(this.#lastTicket));
+    for (const door of this.#waiting) {
+      if (watermark >= door.lastTicket) this.#waiting.delete(door);
+      door.origin.onSafe(watermark);
+    }
+  }
+
+  #findRoute(subject: string): Route {
+    if (this.#routes.size >= ROUTES_MAX) this.#forgetRoutes();
+    const route = computeRoute(subject, this.#interest.match(subject), this.#upstreams);
+    this.#routes.set(subject, route);
+    return route;
+  }
+
+  #forgetRoutes(): void {
+    if (this.#routes.size > 0) this.#routes = new Map();
+  }
+}
+
+/** An origin's way in. */
+export class Door {
+  readonly origin: Origin;
+  /** Ticket of the last batch of ours that waits; the router's own note. */
+  lastTicket: Ticket = 0;
+  readonly #account: AccountRouter;
+  readonly #allowed = new Map<string, boolean>();
+  #isOpen = true;
+
+  constructor(account: AccountRouter, origin: Origin) {
+    this.#account = account;
+    this.origin = origin;
+  }
+
+  /**
+   * Routes a borrowed batch of messages with valid literal subjects. Returns the ticket that `origin.onSafe` will reach once
+   * all of them are safe, or 0 if there is nothing to wait for. `onSafe` is never called from inside this call.
+   */
+  publish(batch: Batch): Ticket {
+    assert(this.#isOpen, "publish through a closed door");
+    return this.#account.route(batch, this);
+  }
+
+  /** For the router only: the origin's permission, remembered. */
+  allows(subject: string): boolean {
+    const known = this.#allowed.get(subject);
+    if (known !== undefined) return known;
+    if (this.#allowed.size >= ALLOWED_MAX) this.#allowed.clear();
+    const answer = this.origin.mayPublish(subject);
+    this.#allowed.set(subject, answer);
+    return answer;
+  }
+
+  /** After this nothing is heard of the origin again: no onSafe, no resume. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#account.leave(this);
+  }
+}
