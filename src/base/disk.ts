@@ -104,6 +104,22 @@ class SystemFile implements DiskFile {
   }
 }
 
+/**
+ * Makes the folder and its parents so that they are still there after a power cut. One that exists is synced into its parent all the
+ * same: whoever made it may have been killed in between.
+ */
+export async function ensureDirectory(disk: Disk, path: string): Promise<void> {
+  const parent = path.slice(0, path.replace(/\/+$/, "").lastIndexOf("/")) || "/";
+  try {
+    await disk.list(path);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    await ensureDirectory(disk, parent);
+    await disk.makeDirectory(path);
+  }
+  await disk.syncDirectory(parent);
+}
+
 /** The whole file, or undefined if there is none. Longer than `bytesMax`: the first `bytesMax` bytes. */
 export async function readWhole(disk: Disk, path: string, bytesMax: number): Promise<Buffer | undefined> {
   let file: DiskFile;

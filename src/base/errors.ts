@@ -42,3 +42,8 @@ export function systemCode(error: unknown): string | undefined {
   if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
   return undefined;
 }
+
+/** A fault of operation, ours or the system's (EIO, ENOSPC, ECONNRESET …). Everything else that is thrown is a bug and must not be caught. */
+export function isFault(error: unknown): boolean {
+  return error instanceof PetioleError || systemCode(error) !== undefined;
+}

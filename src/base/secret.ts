@@ -1,0 +1,39 @@
+// A text that must not be printed: logs, JSON, templates and inspection show `***`; only `reveal()` gives it away.
+
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
+
+export const SECRET_SHOWN = "***";
+
+export class Secret {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+    Object.freeze(this);
+  }
+
+  /** The text itself. Call it where the bytes are needed, and keep nothing. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return SECRET_SHOWN;
+  }
+
+  toJSON(): string {
+    return SECRET_SHOWN;
+  }
+
+  [INSPECT](): string {
+    return SECRET_SHOWN;
+  }
+}
+
+/**
+ * Hides the user information of every URL in a text: `tls://ann:pw@hub` becomes `tls://***@hub`.
+ * Greedy on purpose: a password with an unescaped `/` or `@` is hidden too.
+ */
+export function hideUserInfo(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:)?\/\/.*@/gis, (_, scheme: string | undefined) => `${scheme ?? ""}//${SECRET_SHOWN}@`);
+}

@@ -1,0 +1,67 @@
+// The whole settings document: every part's options under its key, and the checks that span several parts.
+
+import { accountsOptions } from "#access/options.ts";
+import type { Report } from "#base/fault.ts";
+import { type FieldsValue, fields, type Loose, later, nullable, optional, type Schema } from "#base/schema.ts";
+import { text, token } from "#base/schema-text.ts";
+import { limitsOptions } from "#core/limits-options.ts";
+import { firewallOptions } from "#firewall/options.ts";
+import { hostOptions } from "#ingress/host/options.ts";
+import { mqttOptions } from "#ingress/mqtt/options.ts";
+import { natsListenOptions } from "#ingress/nats/options.ts";
+import { serialOptions } from "#ingress/serial/options.ts";
+import { outboxOptions } from "#outbox/options.ts";
+import { leafnodesOptions } from "#uplink/options.ts";
+import { monitorOptions } from "#web/server/monitor-options.ts";
+import { webOptions } from "#web/server/options.ts";
+
+const keys = {
+  server_name: optional(
+    nullable(token("a name for this device")),
+    null,
+    "name of this spoke at the hub, unique in the fleet; null: petiole-<device id>",
+  ),
+  listen: later(natsListenOptions, null, "address for local NATS clients"),
+  accounts: optional(accountsOptions, [{ name: "EDGE" }], "isolated subject spaces and their users"),
+  no_auth_user: optional(
+    nullable(text("a user name", { bytesMax: 256 })),
+    null,
+    "devices that show no user come in as this one; null: they are refused",
+  ),
+  leafnodes: optional(leafnodesOptions, {}, "links to hubs"),
+  outbox: optional(outboxOptions, {}, "what is kept while a link is down"),
+  mqtt: optional(nullable(mqttOptions), null, "the MQTT port; null: off"),
+  serial: optional(serialOptions, [], "serial devices"),
+  host: later(nullable(hostOptions), null, "the device's own readings"),
+  web: later(nullable(webOptions), null, "the local page"),
+  monitor: optional(nullable(monitorOptions), {}, "monitoring by HTTP; null: off"),
+  firewall: optional(firewallOptions, {}, "inbound packet filter"),
+  limits: optional(limitsOptions, {}, "limits of the whole spoke"),
+};
+
+export type Settings = FieldsValue<typeof keys>;
+
+export const settingsSchema: Schema<Settings> = fields(keys, checkReferences);
+
+function checkReferences(settings: NonNullable<Loose<Settings>>, report: Report): void {
+  const { accounts, mqtt, leafnodes, noAuthUser } = settings;
+  if (accounts === undefined) return;
+  const names = accounts.flatMap((account) => account?.name ?? []);
+  const hasUnknownNames = names.length < accounts.length;
+  const checkAccount = (account: string | undefined, at: readonly (string | number)[]) => {
+    if (account === undefined || hasUnknownNames || names.includes(account)) return;
+    const remedy = `there are ${names.map((name) => `"${name}"`).join(", ")}; add one under "accounts" or name one of these`;
+    report.fault(at, { wanted: "the name of an account", found: JSON.stringify(account), remedy });
+  };
+  checkAccount(mqtt?.account, ["mqtt", "account"]);
+  for (const [i, remote] of (leafnodes?.remotes ?? []).entries())
+    checkAccount(remote?.account, ["leafnodes", "remotes", i, "account"]);
+
+  const users = accounts.flatMap((account) => account?.users ?? []);
+  if (typeof noAuthUser !== "string" || users.some((user) => user === undefined || user.user === noAuthUser)) return;
+  report.fault(["no_auth_user"], {
+    wanted: "the name of a user",
+    found: JSON.stringify(noAuthUser),
+    remedy: "add that user under an account, or write null",
+  });
+}
