@@ -1,0 +1,181 @@
+// Reads a journal's records in order, in large pieces, beside the appends. Hot path.
+//
+// A reader holds no file between calls, so a removed segment gives its room back at once and a forgotten reader costs nothing.
+// It never goes back, passes by what was freed or dropped meanwhile, and never reads what is not durable yet.
+
+import { assert } from "#base/assert.ts";
+import type { Disk } from "#base/disk.ts";
+import { isFault } from "#base/errors.ts";
+import { type DamagedSpan, DamageList } from "./damage.ts";
+import { JournalError } from "./errors.ts";
+import { recordBytes, recordSeq } from "./record.ts";
+import { salvageRead } from "./salvage-read.ts";
+import type { Segment } from "./segment.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
+import { type RecordRun, SegmentScanner } from "./segment-scanner.ts";
+
+/** Whole, checked records of one epoch: `slab[start, end)`. The slab is yours; the journal never writes to it again. */
+export interface ReadBatch {
+  readonly slab: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly count: number;
+  /** The start of the program under which they were appended. */
+  readonly epoch: number;
+}
+
+/** What a reader sees of its journal. */
+export interface ReaderSource {
+  readonly directory: string;
+  readonly freedThrough: number;
+  readonly isClosed: boolean;
+  /** The first segment with a record at or above `seq`; undefined if there is none. */
+  segmentWith(seq: number): Segment | undefined;
+  onDamage(span: DamagedSpan): void;
+}
+
+const WINDOW_BYTES = 256 * 1024;
+/** A disk that refuses to read is asked this often before what it refuses is passed over. */
+const ATTEMPTS_MAX = 3;
+
+export class JournalReader {
+  readonly #source: ReaderSource;
+  readonly #disk: Disk;
+  /** Everything below has been handed out, or is not wanted. */
+  #wanted: number;
+  #segment: Segment | undefined;
+  #scanner: SegmentScanner | undefined;
+  /** Bad spans met and not told of yet: what they cost shows when good records follow. */
+  #damage = new DamageList(0);
+  /** Records read and not handed out yet: `run.slab[#at, run.end)`, `#left` of them. */
+  #run: RecordRun | undefined;
+  #at = 0;
+  #left = 0;
+  #attempts = 0;
+  #isBusy = false;
+
+  constructor(source: ReaderSource, disk: Disk, fromSeq: number) {
+    this.#source = source;
+    this.#disk = disk;
+    this.#wanted = fromSeq;
+  }
+
+  /**
+   * The next records, `maxBytes` of them at most, but at least one. undefined: nothing more is durable now; ask again after the
+   * next append. Rejects with a JournalError if the disk refuses; asking again is then fine, and after a few refusals what
+   * cannot be read is passed over. One call at a time.
+   */
+  async next(maxBytes: number): Promise<ReadBatch | undefined> {
+    assert(!this.#isBusy, "a journal reader is asked twice at once");
+    this.#isBusy = true;
+    try {
+      for (;;) {
+        if (this.#source.isClosed)
+          throw new JournalError("JOURNAL_CLOSED", `journal ${this.#source.directory}: read after close`);
+        this.#wanted = Math.max(this.#wanted, this.#source.freedThrough + 1);
+        const batch = this.#takeBatch(maxBytes);
+        if (batch !== undefined) return batch;
+        const segment = this.#currentSegment();
+        if (segment === undefined) return undefined;
+        await this.#readMore(segment);
+      }
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** Hands out of what was read already. */
+  #takeBatch(maxBytes: number): ReadBatch | undefined {
+    const run = this.#run;
+    if (run === undefined) return undefined;
+    this.#skipTo(run);
+    if (this.#left === 0) {
+      this.#run = undefined;
+      return undefined;
+    }
+    const { slab } = run;
+    const start = this.#at;
+    let end = run.end;
+    let count = this.#left;
+    if (end - start > maxBytes) {
+      end = start + recordBytes(slab, start);
+      for (count = 1; count < this.#left; count++) {
+        const bytes = recordBytes(slab, end);
+        if (end + bytes - start > maxBytes) break;
+        end += bytes;
+      }
+    }
+    this.#wanted = count === this.#left ? run.lastSeq + 1 : recordSeq(slab, end);
+    this.#at = end;
+    this.#left -= count;
+    return { slab, start, end, count, epoch: this.#segment!.epoch };
+  }
+
+  /** Passes by what is not wanted any more. */
+  #skipTo(run: RecordRun): void {
+    if (run.lastSeq < this.#wanted) this.#left = 0;
+    while (this.#left > 0 && recordSeq(run.slab, this.#at) < this.#wanted) {
+      this.#at += recordBytes(run.slab, this.#at);
+      this.#left -= 1;
+    }
+  }
+
+  /** The segment to read on in; undefined when there is nothing for us. */
+  #currentSegment(): Segment | undefined {
+    const current = this.#segment;
+    if (current !== undefined && !current.isGone && this.#wanted <= current.lastSeq) return current;
+    const next = this.#source.segmentWith(this.#wanted);
+    if (next !== undefined && next !== current) {
+      this.#segment = next;
+      this.#scanner = undefined;
+      this.#damage = new DamageList(next.firstSeq - 1);
+      this.#attempts = 0;
+    }
+    return next;
+  }
+
+  async #readMore(segment: Segment): Promise<void> {
+    this.#scanner ??= new SegmentScanner({
+      read: (target, position) => this.#read(segment, target, position),
+      salt: segment.salt,
+      start: SEGMENT_HEADER_BYTES,
+      windowBytes: WINDOW_BYTES,
+    });
+    const { endBytes, lastSeq } = segment; // taken before the wait: it may grow meanwhile
+    const found = await this.#scanner.next(endBytes);
+    if (segment.isGone) return; // freed or dropped while we read it: whatever it was, nobody wants it
+    if (found === undefined) {
+      this.#wanted = Math.max(this.#wanted, lastSeq + 1);
+      this.#tellDamage(segment, lastSeq);
+    } else if (found.is === "bad") this.#damage.onBad(found);
+    else {
+      this.#damage.onRecords(found);
+      this.#tellDamage(segment, lastSeq);
+      this.#run = found;
+      this.#at = found.start;
+      this.#left = found.count;
+    }
+  }
+
+  #tellDamage(segment: Segment, lastSeq: number): void {
+    for (const { from, to, fromSeq, throughSeq = lastSeq } of this.#damage.spans.splice(0)) {
+      if (throughSeq >= fromSeq) this.#source.onDamage({ file: segment.name, from, to, fromSeq, throughSeq });
+    }
+  }
+
+  async #read(segment: Segment, target: Buffer, position: number): Promise<number> {
+    try {
+      await using file = await this.#disk.open(`${this.#source.directory}/${segment.name}`, "read");
+      if (this.#attempts >= ATTEMPTS_MAX) return (await salvageRead(file, target, position)).bytesRead;
+      const bytesRead = await file.read(target, position);
+      this.#attempts = 0;
+      return bytesRead;
+    } catch (cause) {
+      if (!isFault(cause)) throw cause;
+      if (segment.isGone || this.#attempts >= ATTEMPTS_MAX) return 0; // nothing there will hold
+      this.#attempts += 1;
+      const where = `journal ${this.#source.directory}: reading ${target.length} bytes of ${segment.name} at offset ${position}`;
+      throw new JournalError("JOURNAL_READ_FAILED", `${where}: the disk refuses; check the card and its cable`, { cause });
+    }
+  }
+}
