@@ -13,6 +13,7 @@ import type { Batch } from "#core/batch.ts";
 import { GROUPS, GROUPS_END, SPAN_WORDS, subjectOf } from "#core/batch.ts";
 import { InterestTrie } from "#core/interest.ts";
 import type { Origin, Sink, Subscription, Ticket, Upstream } from "#core/sink.ts";
+import { isValidSubject } from "#core/subject.ts";
 import { InterestCounts, type InterestListener } from "./interest-counts.ts";
 import { computeRoute, type Route } from "./route.ts";
 import { UpstreamSlot } from "./upstream-slot.ts";
@@ -47,14 +48,19 @@ export class AccountRouter {
 
   subscribe(subscription: Subscription): void {
     if (!this.#interest.insert(subscription.filter, subscription)) return;
-    this.#forgetRoutes();
+    this.#forgetRoutes(subscription.filter);
     this.#counts.add(subscription.filter, subscription.queue);
   }
 
   unsubscribe(subscription: Subscription): void {
     if (!this.#interest.remove(subscription.filter, subscription)) return;
-    this.#forgetRoutes();
+    this.#forgetRoutes(subscription.filter);
     this.#counts.remove(subscription.filter, subscription.queue);
+  }
+
+  /** Names of the queue groups that have a local member for `subject`. */
+  servedGroups(subject: string): readonly string[] {
+    return [...(this.#routes.get(subject) ?? this.#findRoute(subject)).groups.keys()];
   }
 
   get subscriptions(): number {
@@ -69,7 +75,7 @@ export class AccountRouter {
   /** Adds the outbox of a remote. Dispose the slot to take it out again. */
   addUpstream(upstream: Upstream): UpstreamSlot {
     const slot: UpstreamSlot = new UpstreamSlot(upstream, {
-      invalidate: () => this.#forgetRoutes(),
+      invalidate: (subject) => this.#forgetRoutes(subject),
       safe: () => this.#settle(),
       room: () => this.#resume(),
       remove: () => {
@@ -189,8 +195,11 @@ export class AccountRouter {
     return route;
   }
 
-  #forgetRoutes(): void {
-    if (this.#routes.size > 0) this.#routes = new Map();
+  /** A literal filter touches one route only: request inboxes come and go without emptying the table. */
+  #forgetRoutes(filter?: string): void {
+    if (this.#routes.size === 0) return;
+    if (filter !== undefined && isValidSubject(filter)) this.#routes.delete(filter);
+    else this.#routes = new Map();
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Ticket, Upstream } from "#core/sink.ts";
 
 export interface SlotEvents {
-  invalidate(): void;
+  invalidate(subject?: string): void;
   safe(): void;
   room(): void;
   remove(): void;
@@ -22,9 +22,9 @@ export class UpstreamSlot implements Disposable {
     this.#events = events;
   }
 
-  /** The upstream's plans changed (rules, hub interest, link): routes must be worked out anew. */
-  invalidate(): void {
-    if (!this.#isRemoved) this.#events.invalidate();
+  /** The upstream's plans changed (rules, hub interest, link), for the literal `subject` or, without one, for all: routes are worked out anew. */
+  invalidate(subject?: string): void {
+    if (!this.#isRemoved) this.#events.invalidate(subject);
   }
 
   /** Everything staged under a ticket up to `watermark` is safe. Never call it from inside `take` or `flush`. */

@@ -1,0 +1,97 @@
+// Which records wait for somebody at the hub to listen: rising runs of seqs, so that a quiet subject's backlog costs one entry.
+
+/** Runs kept at most; a lane that needs more stops draining until interest changes, its records stay on flash. */
+export const HELD_RUNS_MAX = 65_536;
+
+export class HeldSet {
+  /** from, through, from, through … rising, never touching. */
+  #runs: number[] = [];
+  #size = 0;
+
+  /** Records held. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get isFull(): boolean {
+    return this.#runs.length >= HELD_RUNS_MAX * 2;
+  }
+
+  /** The lowest held seq; Infinity when none. */
+  get first(): number {
+    return this.#runs[0] ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The lowest held seq above `seq`; Infinity when none. */
+  firstAbove(seq: number): number {
+    const run = this.#runAt(seq);
+    const through = this.#runs[run + 1];
+    if (through !== undefined && this.#runs[run]! <= seq && seq < through) return seq + 1;
+    const next = through !== undefined && this.#runs[run]! > seq ? run : run + 2;
+    return this.#runs[next] ?? Number.POSITIVE_INFINITY;
+  }
+
+  has(seq: number): boolean {
+    const run = this.#runAt(seq);
+    return run < this.#runs.length && this.#runs[run]! <= seq && seq <= this.#runs[run + 1]!;
+  }
+
+  add(seq: number): void {
+    const last = this.#runs.at(-1);
+    if (last === undefined || seq > last + 1) this.#runs.push(seq, seq);
+    else if (seq === last + 1) this.#runs[this.#runs.length - 1] = seq;
+    else if (this.has(seq)) return;
+    else this.#insert(seq);
+    this.#size += 1;
+  }
+
+  /** Below the highest run: a message that was on its way when its listener left, and the link with it. */
+  #insert(seq: number): void {
+    const before = this.#runAt(seq);
+    const at = this.#runs[before]! <= seq ? before + 2 : before; // the new run's place
+    const joinsBefore = at > 0 && this.#runs[at - 1] === seq - 1;
+    const joinsAfter = this.#runs[at] === seq + 1;
+    if (joinsBefore && joinsAfter) this.#runs.splice(at - 1, 2);
+    else if (joinsBefore) this.#runs[at - 1] = seq;
+    else if (joinsAfter) this.#runs[at] = seq;
+    else this.#runs.splice(at, 0, seq, seq);
+  }
+
+  remove(seq: number): void {
+    const run = this.#runAt(seq);
+    const from = this.#runs[run];
+    const through = this.#runs[run + 1];
+    if (from === undefined || through === undefined || seq < from || seq > through) return;
+    this.#size -= 1;
+    if (from === through) this.#runs.splice(run, 2);
+    else if (seq === from) this.#runs[run] = seq + 1;
+    else if (seq === through) this.#runs[run + 1] = seq - 1;
+    else this.#runs.splice(run + 1, 0, seq - 1, seq + 1);
+  }
+
+  /** Forgets everything up to `seq`. */
+  removeThrough(seq: number): void {
+    let runs = 0;
+    while (runs < this.#runs.length && this.#runs[runs + 1]! <= seq) {
+      this.#size -= this.#runs[runs + 1]! - this.#runs[runs]! + 1;
+      runs += 2;
+    }
+    if (runs > 0) this.#runs.splice(0, runs);
+    if (this.#runs.length > 0 && this.#runs[0]! <= seq) {
+      this.#size -= seq - this.#runs[0]! + 1;
+      this.#runs[0] = seq + 1;
+    }
+  }
+
+  /** Index of the last run that begins at or below `seq`, or 0. */
+  #runAt(seq: number): number {
+    let low = 0;
+    let high = this.#runs.length / 2;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#runs[middle * 2]! <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1) * 2;
+  }
+}

@@ -1,0 +1,507 @@
+// One ordered stream of kept messages towards one hub: confirm-or-commit (DESIGN §4.3).
+//
+//   seq   ──────●────────────────●───────────────●──────────────●───▶
+//          confirmed           sent          committed        last
+//
+//   direct    the link has everything up to `last`: new messages are staged and sent at once
+//   draining  the link is behind: it reads the journal, then the stage, and turns direct when it has caught up
+//   down      no link: staged messages are committed each interval
+//
+// A message is safe when it is committed (journal, after fdatasync) or confirmed (a PONG behind it), whichever comes first.
+// Held messages (nobody at the hub listens yet) count as sent but never as confirmed: they stay until somebody does.
+// Invariants and the way of a message: README.md. Tests: test/unit/outbox/, test/simulation/.
+
+import { assert } from "#base/assert.ts";
+import type { Clock, Millis } from "#base/clock.ts";
+import { explain, isFault, PetioleError } from "#base/errors.ts";
+import type { Log } from "#base/log.ts";
+import { NumberRing } from "#base/ring.ts";
+import type { Batch } from "#core/batch.ts";
+import type { Ticket } from "#core/sink.ts";
+import type { Journal } from "#journal/journal.ts";
+import type { JournalReader } from "#journal/reader.ts";
+import { bodyBytes, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime } from "#journal/record.ts";
+import { OUTBOX_COMMIT_FAILED } from "./errors.ts";
+import { HeldSet } from "./held-set.ts";
+import type { Carrier } from "./hub-view.ts";
+import { encodeKept, KeptView, keptBytes } from "./kept-message.ts";
+import type { KeptWriter } from "./kept-writer.ts";
+import { Stage } from "./stage.ts";
+
+/** Staged bytes above which publishers are paused: the disk cannot keep up. */
+export const STAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes of backlog sent and not yet confirmed, at most; the PONG must find its way back through them. */
+export const DRAIN_WINDOW_BYTES = 1024 * 1024;
+const DRAIN_READ_BYTES = 256 * 1024;
+/** PINGs under way as receipts, at most. */
+const BARRIERS_MAX = 2;
+/** Wait before a failed commit or read is tried again. */
+const RETRY_MS: Millis = 1000;
+
+/** What becomes of one kept message now that the link could take it. `park`: nobody listens, but somebody may soon. */
+export type Fate =
+  | { readonly at: "send"; readonly groups: readonly string[] }
+  | { readonly at: "park" }
+  | { readonly at: "discard" };
+
+export interface LaneOptions {
+  readonly commitInterval: Millis;
+}
+
+/** What the lane asks of its outbox. */
+export interface LaneHost {
+  /** Asked for each message that comes from the backlog; `wireBytes` is its header block and payload as sent. */
+  fateOf(subject: string, wireBytes: number, seq: number): Fate;
+  onSafe(ticket: Ticket): void;
+  /** The stage has room again. */
+  onRoom(): void;
+  /** A commit is done: a good moment to keep within the limits of the disk. */
+  onCommitted(): Promise<void>;
+  onUnreadable(seq: number): void;
+}
+
+export class Lane implements AsyncDisposable {
+  readonly journal: Journal;
+  readonly #host: LaneHost;
+  readonly #options: LaneOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #writer: KeptWriter;
+  readonly #stage = new Stage();
+  readonly #held = new HeldSet();
+  /** Held messages that are on their way after all, rising. */
+  readonly #heldSent = new NumberRing();
+  /** seq, ticket, staged at: one triple per message that waits to be safe. */
+  readonly #waiting = new NumberRing();
+  /** seq, bytes and messages sent so far: one triple per PING under way. */
+  readonly #barriers = new NumberRing();
+  readonly #view = new KeptView();
+  #carrier: Carrier | undefined;
+  #isDirect = false;
+  #drain: Promise<void> | undefined;
+  #reader: JournalReader | undefined;
+  #wake = Promise.withResolvers<void>();
+  #commitTimer: Disposable | undefined;
+  #commit: Promise<void> | undefined;
+  #isClosed = false;
+  #lastSeq: number;
+  #sentSeq: number;
+  #confirmedSeq: number;
+  #committedSeq: number;
+  #safeSeq: number;
+  /** While held messages are looked through again: everything up to here that is not held has been confirmed. */
+  #doneSeq = 0;
+  #isLookDue = false;
+  #sentBytes = 0;
+  #confirmedBytes = 0;
+  #sentMessages = 0;
+  #commitFault: string | null = null;
+  #readFault: string | null = null;
+  #retry: Disposable | undefined;
+  #commits = 0;
+  #delivered = 0;
+
+  constructor(
+    journal: Journal,
+    writer: KeptWriter,
+    options: LaneOptions,
+    host: LaneHost,
+    env: { readonly clock: Clock; readonly log: Log },
+  ) {
+    this.journal = journal;
+    this.#writer = writer;
+    this.#options = options;
+    this.#host = host;
+    this.#clock = env.clock;
+    this.#log = env.log;
+    this.#lastSeq = journal.lastSeq;
+    this.#committedSeq = journal.lastSeq;
+    this.#safeSeq = journal.lastSeq;
+    this.#confirmedSeq = journal.firstSeq - 1;
+    this.#sentSeq = this.#confirmedSeq;
+  }
+
+  get isFull(): boolean {
+    return this.#stage.bytes > STAGE_BYTES_MAX;
+  }
+
+  /** True while a new message may go straight to the link. */
+  get isDirect(): boolean {
+    return this.#isDirect;
+  }
+
+  status() {
+    return {
+      mode: this.#carrier === undefined ? ("down" as const) : this.#isDirect ? ("direct" as const) : ("draining" as const),
+      /** Messages not yet confirmed by the hub: on flash and in memory. */
+      depth: this.journal.records + this.#stage.count,
+      flashBytes: this.journal.bytes,
+      stagedBytes: this.#stage.bytes,
+      held: this.#held.size,
+      lastSeq: this.#lastSeq,
+      confirmedSeq: this.#confirmedSeq,
+      committedSeq: this.#committedSeq,
+      delivered: this.#delivered,
+      commits: this.#commits,
+      fault: this.#commitFault ?? this.#readFault,
+    };
+  }
+
+  /**
+   * Stages message `index`; `fate` says what to do with it if the link is direct. Its ticket is safe once committed or confirmed.
+   * `time` is the capture time in milliseconds since 1970.
+   */
+  stage(batch: Batch, index: number, ticket: Ticket, time: number, fate: Fate): void {
+    assert(!this.#isClosed, "stage into a closed lane");
+    const seq = ++this.#lastSeq;
+    const bytes = keptBytes(batch, index);
+    const { slab, body } = this.#stage.add(seq, time, bytes);
+    encodeKept(slab, body, batch, index);
+    this.#noteWaiting(seq, ticket);
+    if (this.#isDirect && this.#carrier?.isCongested) this.#isDirect = false;
+    if (!this.#isDirect) return;
+    if (fate.at === "send") this.#send(slab, body - RECORD_HEADER_BYTES, this.journal.epoch, fate.groups);
+    else if (fate.at === "park" && !this.#held.isFull) this.#held.add(seq);
+    else {
+      this.#isDirect = false; // it is for the drain to decide
+      return;
+    }
+    this.#sentSeq = seq;
+  }
+
+  /** The batch is over: ask for a receipt of what was sent, see to the commit of the rest. */
+  flush(): void {
+    this.#askReceipt();
+    if (this.#waiting.size > 0) this.#armCommit(this.#options.commitInterval);
+    if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
+  }
+
+  /** A link is ready: everything unconfirmed is sent again, in order. */
+  onReady(carrier: Carrier): void {
+    this.#carrier = carrier;
+    this.#isLookDue = this.#held.size > 0;
+    this.#tryLookAgain();
+    this.#startDrain();
+  }
+
+  onDown(): void {
+    this.#carrier = undefined;
+    this.#isDirect = false;
+    this.#barriers.clear();
+    this.#heldSent.clear();
+    this.#sentSeq = this.#confirmedSeq;
+    this.#sentBytes = this.#confirmedBytes;
+    this.#sentMessages = this.#delivered;
+    this.#reader = undefined;
+    this.#wakeDrain();
+  }
+
+  /** The PONG of the oldest barrier: the hub has parsed and delivered everything sent before it. */
+  onReceipt(): void {
+    const seq = this.#barriers.shift();
+    const bytes = this.#barriers.shift();
+    const messages = this.#barriers.shift();
+    if (Number.isNaN(seq)) return;
+    this.#delivered = messages;
+    this.#confirmedBytes = bytes;
+    this.#confirmedSeq = Math.max(this.#confirmedSeq, seq);
+    while (this.#heldSent.peek() <= seq) this.#held.remove(this.#heldSent.shift());
+    this.#stage.confirm(this.#doneThrough());
+    this.journal.free(this.#doneThrough());
+    this.#tellSafe();
+    this.#tryLookAgain();
+    this.#askReceipt();
+    this.#carrier?.flush();
+    this.#wakeDrain();
+  }
+
+  /** Somebody at the hub may listen to what is held, or nobody ever will: look through it again. */
+  lookAgain(): void {
+    if (this.#held.size === 0 || this.#carrier === undefined) return;
+    this.#isLookDue = true;
+    this.#isDirect = false;
+    this.#tryLookAgain();
+    this.#startDrain();
+  }
+
+  /** Goes back to the first held message, once nothing is under way: what was sent must not be sent twice over one link. */
+  #tryLookAgain(): void {
+    if (!this.#isLookDue || this.#barriers.size > 0 || this.#sentSeq > this.#confirmedSeq) return;
+    this.#isLookDue = false;
+    this.#doneSeq = Math.max(this.#doneSeq, this.#confirmedSeq);
+    this.#confirmedSeq = Math.min(this.#confirmedSeq, this.#held.first - 1);
+    this.#sentSeq = this.#confirmedSeq;
+    this.#reader = undefined;
+  }
+
+  /** Room in the link: go on with the backlog. */
+  onRoom(): void {
+    this.#wakeDrain();
+    if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
+  }
+
+  /** Forgets the oldest segment on flash. Returns what was lost, undefined when there is nothing to forget. */
+  async dropOldest(): Promise<{ readonly fromSeq: number; readonly throughSeq: number; readonly records: number } | undefined> {
+    const dropped = await this.journal.dropOldest();
+    if (dropped === undefined) return undefined;
+    this.#held.removeThrough(dropped.throughSeq);
+    this.#confirmedSeq = Math.max(this.#confirmedSeq, dropped.throughSeq);
+    this.#sentSeq = Math.max(this.#sentSeq, dropped.throughSeq);
+    return dropped;
+  }
+
+  /** Resolves when the hub has confirmed everything, or after `budget`, or at once without a link. */
+  async settle(clock: Clock, budget: Millis): Promise<void> {
+    const end = clock.now() + budget;
+    let isOver = false;
+    using _timer = clock.after(budget, () => {
+      isOver = true;
+      this.#wakeDrain();
+    });
+    while (!isOver && clock.now() < end && this.#carrier !== undefined && this.#confirmedSeq < this.#lastSeq)
+      await this.#wake.promise;
+  }
+
+  /** Commits everything that is neither on flash nor confirmed. Rejects if the disk refuses. */
+  async commitAll(): Promise<void> {
+    await this.#commit;
+    while (this.#stage.count > 0) {
+      await this.#commitOnce();
+      if (this.#commitFault !== null) throw new PetioleError(OUTBOX_COMMIT_FAILED, this.#commitFault);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.onDown();
+    this.#commitTimer?.[Symbol.dispose]();
+    this.#retry?.[Symbol.dispose]();
+    await this.#drain;
+    try {
+      await this.commitAll();
+    } catch (error) {
+      this.#log.error(
+        "outbox: the last commit before closing failed; what was acknowledged is safe, the rest was never acknowledged",
+        { error: explain(error) },
+      );
+    }
+    await this.journal[Symbol.asyncDispose]();
+  }
+
+  #noteWaiting(seq: number, ticket: Ticket): void {
+    this.#waiting.push(seq);
+    this.#waiting.push(ticket);
+    this.#waiting.push(this.#clock.now());
+  }
+
+  #send(slab: Buffer, at: number, epoch: number, groups: readonly string[]): void {
+    const carrier = this.#carrier!;
+    if (!this.#view.look(slab, at + RECORD_HEADER_BYTES, bodyBytes(slab, at))) return;
+    const before = carrier.out.pendingBytes;
+    this.#writer.write(carrier.out, this.#view, epoch, recordSeq(slab, at), recordTime(slab, at), groups);
+    this.#sentBytes += carrier.out.pendingBytes - before;
+    this.#sentMessages += 1;
+  }
+
+  #askReceipt(): void {
+    const carrier = this.#carrier;
+    if (carrier === undefined || this.#barriers.size >= BARRIERS_MAX * 3) return;
+    const asked = this.#barriers.size === 0 ? this.#confirmedSeq : this.#barriers.at(this.#barriers.size - 3);
+    if (this.#sentSeq <= asked) return;
+    carrier.barrier();
+    this.#barriers.push(this.#sentSeq);
+    this.#barriers.push(this.#sentBytes);
+    this.#barriers.push(this.#sentMessages);
+  }
+
+  // ── safe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tellSafe(): void {
+    const heldInMemory = this.#held.firstAbove(this.#committedSeq);
+    this.#safeSeq = Math.max(this.#safeSeq, this.#committedSeq, Math.min(this.#confirmedSeq, heldInMemory - 1));
+    let ticket = 0;
+    while (this.#waiting.peek() <= this.#safeSeq) {
+      this.#waiting.shift();
+      ticket = this.#waiting.shift();
+      this.#waiting.shift();
+    }
+    // A ticket is safe only when all its messages are: one that still waits holds its own back.
+    if (this.#waiting.size > 0 && this.#waiting.at(1) === ticket) ticket -= 1;
+    if (ticket > 0) this.#host.onSafe(ticket);
+  }
+
+  /** Up to where nobody needs a message any more. */
+  #doneThrough(): number {
+    return Math.min(Math.max(this.#confirmedSeq, this.#doneSeq), this.#held.first - 1);
+  }
+
+  // ── commit ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #armCommit(delay: Millis): void {
+    if (this.#commitTimer !== undefined || this.#commit !== undefined || this.#isClosed) return;
+    this.#commitTimer = this.#clock.after(delay, () => {
+      this.#commitTimer = undefined;
+      this.#commitIfDue();
+    });
+  }
+
+  /** Nothing is written before the oldest waiting message is a whole interval old: a link that answers in time saves the card. */
+  #commitIfDue(): void {
+    if (this.#waiting.size === 0) return;
+    const age = this.#clock.now() - this.#waiting.at(2);
+    if (age < this.#options.commitInterval) this.#armCommit(this.#options.commitInterval - age);
+    else void this.#commitOnce();
+  }
+
+  #commitOnce(): Promise<void> {
+    this.#commit ??= this.#writeStage().finally(() => {
+      this.#commit = undefined;
+      if (this.#waiting.size > 0) this.#armCommit(this.#commitFault === null ? this.#options.commitInterval : RETRY_MS);
+    });
+    return this.#commit;
+  }
+
+  async #writeStage(): Promise<void> {
+    const wasFull = this.isFull;
+    const through = this.#lastSeq;
+    while (this.#stage.count > 0 && this.#committedSeq < through) {
+      const chunk = this.#stage.seal()!;
+      const { lastSeq } = chunk;
+      try {
+        if (chunk.count > 0) await this.journal.append(chunk.slab, chunk.start, chunk.end, chunk.count);
+      } catch (error) {
+        this.#stage.unseal();
+        if (!isFault(error)) throw error;
+        if (this.#commitFault === null)
+          this.#log.error("outbox: cannot write to flash; new messages are safe only once the hub confirms them", {
+            error: explain(error),
+          });
+        this.#commitFault = explain(error);
+        await this.#host.onCommitted(); // a full disk: make room first
+        return;
+      }
+      this.#stage.release();
+      this.#commits += 1;
+      this.#committedSeq = Math.max(this.#committedSeq, lastSeq);
+      if (this.#commitFault !== null) this.#log.info("outbox: writing to flash works again");
+      this.#commitFault = null;
+      this.journal.free(this.#doneThrough()); // the PONG may have overtaken the disk
+      this.#tellSafe();
+      await this.#host.onCommitted();
+    }
+    this.#wakeDrain();
+    if (wasFull && !this.isFull) this.#host.onRoom();
+  }
+
+  // ── drain ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #wakeDrain(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  #startDrain(): void {
+    if (this.#drain !== undefined || this.#isClosed) return;
+    this.#drain = this.#runDrain()
+      .then(() => {
+        this.#readFault = null;
+      })
+      .catch((error: unknown) => {
+        if (!isFault(error)) throw error;
+        if (this.#readFault === null)
+          this.#log.error("outbox: reading the backlog failed; trying again", { error: explain(error) });
+        this.#readFault = explain(error);
+        this.#retry ??= this.#clock.after(RETRY_MS, () => {
+          this.#retry = undefined;
+          if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
+        });
+      })
+      .finally(() => {
+        this.#drain = undefined;
+        this.#reader = undefined;
+      });
+  }
+
+  /** Sends what the journal holds, then what the stage holds, until the link has everything. Ends when it does, or when the link is gone. */
+  async #runDrain(): Promise<void> {
+    for (;;) {
+      const carrier = this.#carrier;
+      if (carrier === undefined || this.#isClosed || this.#isDirect) return;
+      if (this.#isLookDue || !this.#hasWindow(carrier)) {
+        await this.#wake.promise;
+        continue;
+      }
+      if (this.#sentSeq >= this.journal.lastSeq) {
+        if (this.#sendStaged(carrier)) {
+          this.#isDirect = true;
+          this.#finishPass(carrier);
+          return;
+        }
+        this.#finishPass(carrier);
+        continue;
+      }
+      this.#reader ??= this.journal.read(this.#sentSeq + 1);
+      const reader = this.#reader;
+      const durable = this.journal.lastSeq; // taken before reading: what is appended meanwhile must be read, too
+      const read = await reader.next(DRAIN_READ_BYTES);
+      if (this.#carrier !== carrier || this.#reader !== reader) continue;
+      if (read === undefined) {
+        this.#reader = undefined;
+        this.#sentSeq = Math.max(this.#sentSeq, durable); // the numbers in between were confirmed before they were written
+        continue;
+      }
+      for (let at = read.start; at < read.end; at += recordBytes(read.slab, at)) {
+        if (recordSeq(read.slab, at) > this.#sentSeq) this.#sendFromBacklog(read.slab, at, read.epoch);
+      }
+      this.#finishPass(carrier);
+    }
+  }
+
+  #hasWindow(carrier: Carrier): boolean {
+    return !carrier.isCongested && this.#sentBytes - this.#confirmedBytes < DRAIN_WINDOW_BYTES && !this.#held.isFull;
+  }
+
+  #finishPass(carrier: Carrier): void {
+    this.#askReceipt();
+    carrier.flush();
+  }
+
+  /** Returns true when everything in memory has been sent; false when the link cannot take more now. */
+  #sendStaged(carrier: Carrier): boolean {
+    let isAllSent = true;
+    this.#stage.forEachAfter(this.#sentSeq, (slab, at) => {
+      if (!this.#hasWindow(carrier)) {
+        isAllSent = false;
+        return false;
+      }
+      this.#sendFromBacklog(slab, at, this.journal.epoch);
+      return true;
+    });
+    if (isAllSent) this.#sentSeq = this.#lastSeq;
+    return isAllSent;
+  }
+
+  #sendFromBacklog(slab: Buffer, at: number, epoch: number): void {
+    const seq = recordSeq(slab, at);
+    this.#decide(slab, at, epoch, seq);
+    this.#sentSeq = seq;
+  }
+
+  #decide(slab: Buffer, at: number, epoch: number, seq: number): void {
+    const isHeld = this.#held.has(seq);
+    if (seq <= this.#doneSeq && !isHeld) return;
+    if (!this.#view.look(slab, at + RECORD_HEADER_BYTES, bodyBytes(slab, at))) {
+      this.#host.onUnreadable(seq);
+      return;
+    }
+    const wireBytes = this.#writer.sizeOf(this.#view, epoch, seq, recordTime(slab, at));
+    const fate = this.#host.fateOf(this.#view.subjectText(), wireBytes, seq);
+    if (fate.at === "park") {
+      if (!isHeld) this.#held.add(seq);
+      return;
+    }
+    if (isHeld) this.#heldSent.push(seq);
+    if (fate.at === "send") this.#send(slab, at, epoch, fate.groups);
+  }
+}

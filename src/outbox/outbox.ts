@@ -1,0 +1,346 @@
+// The outbox of one remote: decides, by the owner's rules and by what the hub listens to, what is kept, what goes straight to
+// the link and what is dropped and counted.
+//
+//   router ─ take ─▶ rule ─┬─ kept ──▶ lane (stage → link or journal)          safe when committed or confirmed
+//                          ├─ live ──▶ link                                    at most once
+//                          └─ neither: counted in `losses`
+//
+// Tests: test/unit/outbox/, test/simulation/.
+
+import type { Clock, Millis, WallMillis } from "#base/clock.ts";
+import type { Disk } from "#base/disk.ts";
+import type { Entropy } from "#base/entropy.ts";
+import { explain, isFault } from "#base/errors.ts";
+import type { Log } from "#base/log.ts";
+import type { Batch } from "#core/batch.ts";
+import {
+  FLAG_DURABLE,
+  flagsOf,
+  HEADERS,
+  HEADERS_END,
+  PAYLOAD,
+  PAYLOAD_END,
+  REPLY,
+  REPLY_END,
+  replyOf,
+  SPAN_WORDS,
+  sizeOf,
+} from "#core/batch.ts";
+import type { Origin, Plan, Ticket, Upstream } from "#core/sink.ts";
+import { displaySubject, isReserved, subjectMatches } from "#core/subject.ts";
+import { openJournal } from "#journal/journal.ts";
+import { addressOf, addressWithReply } from "#wire/leaf-lines.ts";
+import type { Carrier, HubView, Listening } from "./hub-view.ts";
+import { KeptWriter } from "./kept-writer.ts";
+import { type Fate, Lane } from "./lane.ts";
+import { Losses, type LossReason } from "./losses.ts";
+import type { OutboxOptions, OutboxRule } from "./options.ts";
+import { keepWithinLimits } from "./retention.ts";
+
+/** How long a link that takes no more may hold up publishers before what is not kept is dropped instead. */
+const STALL_MS: Millis = 1000;
+/** Plans of backlog subjects remembered. */
+const PLANS_MAX = 8192;
+/** What our own header lines add to a kept message, at most, in bytes. */
+const OWN_HEADER_BYTES = 160;
+
+/** The router's slot, as far as the outbox knows it. */
+export interface OutboxListener {
+  invalidate(subject?: string): void;
+  onSafe(watermark: Ticket): void;
+  onRoom(): void;
+}
+
+export interface OutboxEnv {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly entropy: Entropy;
+  readonly log: Log;
+}
+
+export interface OutboxDeps {
+  /** Id of the data directory, part of every `Nats-Msg-Id`. */
+  readonly device: string;
+  readonly directory: string;
+  readonly hub: HubView;
+  /** Origin of what this remote's hub sends down. */
+  readonly origin: Origin;
+  /** Queue groups with local members, for messages that come from the backlog. */
+  servedGroups(subject: string): readonly string[];
+}
+
+interface SubjectPlan {
+  readonly rule: OutboxRule | undefined;
+  readonly subject: string;
+  readonly isReserved: boolean;
+  readonly mayExport: boolean;
+  readonly listening: Listening;
+  readonly groups: readonly string[];
+  /** `<subject> …` as it stands on the wire in front of the sizes, for a message without reply. */
+  readonly address: string;
+  /** What a kept message meets at the hub now. */
+  readonly fate: Fate;
+}
+
+export async function openOutbox(options: OutboxOptions, deps: OutboxDeps, env: OutboxEnv, signal: AbortSignal): Promise<Outbox> {
+  const segmentBytes = Math.min(8 * 1024 * 1024, Math.max(64 * 1024, Math.floor(options.maxBytes / 16)));
+  const journal = await openJournal({ directory: `${deps.directory}/all`, segmentBytes }, env, signal);
+  return new Outbox(options, deps, env, (host) => new Lane(journal, new KeptWriter(deps.device, "all"), options, host, env));
+}
+
+export class Outbox implements Upstream, AsyncDisposable {
+  readonly origin: Origin;
+  readonly losses = new Losses();
+  readonly lane: Lane;
+  readonly #options: OutboxOptions;
+  readonly #deps: OutboxDeps;
+  readonly #env: OutboxEnv;
+  readonly #plans = new Map<string, SubjectPlan>();
+  #listener: OutboxListener | undefined;
+  #carrier: Carrier | undefined;
+  #stall: Disposable | undefined;
+  #isStalled = false;
+  #time: WallMillis = 0;
+  #liveSent = 0;
+
+  constructor(
+    options: OutboxOptions,
+    deps: OutboxDeps,
+    env: OutboxEnv,
+    makeLane: (host: ConstructorParameters<typeof Lane>[3]) => Lane,
+  ) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#env = env;
+    this.origin = deps.origin;
+    this.lane = makeLane({
+      fateOf: (subject, wireBytes, seq) => this.#fateOfBacklog(subject, wireBytes, seq),
+      onSafe: (ticket) => this.#listener?.onSafe(ticket),
+      onRoom: () => this.#listener?.onRoom(),
+      onCommitted: () => this.#keepWithinLimits(),
+      onUnreadable: (seq) => this.losses.add("unreadable", 1, seq),
+    });
+  }
+
+  /** Names who is told about safety and room. Once, before the first message. */
+  attach(listener: OutboxListener): void {
+    this.#listener = listener;
+  }
+
+  get isFull(): boolean {
+    return this.lane.isFull || (this.#carrier?.isCongested === true && !this.#isStalled);
+  }
+
+  // ── from the router ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  plan(subject: string, servedGroups: readonly string[]): Plan {
+    const { hub } = this.#deps;
+    const rule = this.#options.rules.find((candidate) => candidate.subjects.some((filter) => subjectMatches(filter, subject)));
+    const listening = hub.listening(subject, servedGroups);
+    const groups = listening === "now" ? hub.groups(subject, servedGroups) : [];
+    const mayExport = hub.mayExport(subject);
+    const plan: SubjectPlan = {
+      rule,
+      subject,
+      isReserved: isReserved(subject),
+      mayExport,
+      listening,
+      groups,
+      address: addressOf(subject, groups),
+      fate: fateFor(listening, groups, rule),
+    };
+    return plan;
+  }
+
+  take(batch: Batch, index: number, plan: Plan, ticket: Ticket): boolean {
+    const known = plan as SubjectPlan; // made by our own `plan`, handed back by the router
+    if (this.#isKept(known, batch, index)) return this.#keep(batch, index, known, ticket);
+    this.#sendLive(batch, index, known);
+    return false;
+  }
+
+  flush(): void {
+    this.#time = 0;
+    this.lane.flush();
+    const carrier = this.#carrier;
+    if (carrier === undefined) return;
+    carrier.flush();
+    if (carrier.isCongested && this.#stall === undefined) {
+      this.#stall = this.#env.clock.after(STALL_MS, () => {
+        this.#isStalled = true;
+        this.#env.log.warn("the link takes no more bytes: what is not kept is dropped until it does", {
+          link: this.origin.label,
+        });
+        this.#listener?.onRoom();
+      });
+    }
+  }
+
+  // ── from the link ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onReady(carrier: Carrier): void {
+    this.#carrier = carrier;
+    this.onInterest();
+    this.lane.onReady(carrier);
+  }
+
+  onDown(): void {
+    this.#carrier = undefined;
+    this.#endStall();
+    this.lane.onDown();
+    this.onInterest();
+    this.#listener?.onRoom();
+  }
+
+  onReceipt(): void {
+    this.lane.onReceipt();
+  }
+
+  /** The socket has taken what was waiting. */
+  onRoom(): void {
+    this.#endStall();
+    this.#listener?.onRoom();
+    this.lane.onRoom();
+  }
+
+  /** The hub's interest or permissions changed, for the literal `subject` or, without one, in general. */
+  onInterest(subject?: string): void {
+    if (subject === undefined) this.#plans.clear();
+    else this.#plans.delete(subject);
+    this.#listener?.invalidate(subject);
+    this.lane.lookAgain();
+  }
+
+  // ── for status ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  status() {
+    return { ...this.lane.status(), liveSent: this.#liveSent, losses: this.losses.list(), recovery: this.lane.journal.recovery };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#endStall();
+    await this.lane[Symbol.asyncDispose]();
+  }
+
+  /** A disk that refuses even this must not end the commits: they find out by themselves. */
+  async #keepWithinLimits(): Promise<void> {
+    try {
+      await keepWithinLimits(this.lane, this.#options, this.losses, { ...this.#env, directory: this.#deps.directory });
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#env.log.warn("outbox: could not look after its limits on disk; tried again with the next commit", {
+        error: explain(error),
+      });
+    }
+  }
+
+  // ── kept ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #isKept(plan: SubjectPlan, batch: Batch, index: number): boolean {
+    const keep = plan.rule?.keep ?? "never";
+    if (keep === "never" || plan.isReserved) return false;
+    const at = index * SPAN_WORDS;
+    if (batch.spans[at + REPLY] !== batch.spans[at + REPLY_END]) return false; // a request: nobody waits for an answer from last week
+    return keep === "always" || (flagsOf(batch, index) & FLAG_DURABLE) !== 0;
+  }
+
+  #keep(batch: Batch, index: number, plan: SubjectPlan, ticket: Ticket): boolean {
+    if (!plan.mayExport) return this.#refuse("not_permitted", plan);
+    if (sizeOf(batch, index) + OWN_HEADER_BYTES > this.#deps.hub.payloadBytesMax) return this.#refuse("too_large", plan);
+    if (plan.fate.at === "discard") return this.#refuse("no_interest", plan);
+    if (this.#time === 0) this.#time = this.#env.clock.wall();
+    this.lane.stage(batch, index, ticket, this.#time, plan.fate);
+    return true;
+  }
+
+  /** Nothing to wait for: the message will not be kept. Counted, and said in the log where it is a fault. */
+  #refuse(reason: LossReason, plan: SubjectPlan): false {
+    if (reason !== "no_interest" && this.losses.count(reason) === 0) {
+      this.#env.log.warn(
+        reason === "too_large"
+          ? "a message is larger than the hub takes and cannot be sent; make it smaller or raise max_payload at the hub"
+          : "the hub's permissions or deny_exports forbid a subject; its messages stay local",
+        { subject: displaySubject(plan.subject), limit: reason === "too_large" ? this.#deps.hub.payloadBytesMax : undefined },
+      );
+    }
+    this.losses.add(reason);
+    return false;
+  }
+
+  #fateOfBacklog(subject: string, wireBytes: number, seq: number): Fate {
+    let plan = this.#plans.get(subject);
+    if (plan === undefined) {
+      if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
+      plan = this.plan(subject, this.#deps.servedGroups(subject)) as SubjectPlan;
+      this.#plans.set(subject, plan);
+    }
+    const reason = !plan.mayExport
+      ? "not_permitted"
+      : wireBytes > this.#deps.hub.payloadBytesMax
+        ? "too_large"
+        : plan.fate.at === "discard"
+          ? "no_interest"
+          : null;
+    if (reason === null) return plan.fate;
+    this.losses.add(reason, 1, seq);
+    return DISCARD;
+  }
+
+  // ── live ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sendLive(batch: Batch, index: number, plan: SubjectPlan): void {
+    const total = sizeOf(batch, index);
+    const obstacle = this.#obstacle(plan, total);
+    if (obstacle === "too_large") this.#refuse("too_large", plan);
+    else if (obstacle !== null) this.losses.add(obstacle);
+    else this.#writeLive(this.#carrier!, batch, index, plan, total);
+  }
+
+  /** Why a message that is not kept cannot go to the hub now. */
+  #obstacle(plan: SubjectPlan, totalBytes: number): LossReason | null {
+    if (!plan.mayExport) return "not_permitted";
+    if (this.#carrier === undefined) return plan.listening === "never" ? "no_interest" : "link_down";
+    if (plan.listening !== "now") return "no_interest";
+    if (this.#isStalled && this.#carrier.isCongested) return "link_slow";
+    return totalBytes > this.#deps.hub.payloadBytesMax ? "too_large" : null;
+  }
+
+  #writeLive(carrier: Carrier, batch: Batch, index: number, plan: SubjectPlan, total: number): void {
+    const { bytes, spans } = batch;
+    const at = index * SPAN_WORDS;
+    const headers = spans[at + HEADERS_END]! - spans[at + HEADERS]!;
+    const { out } = carrier;
+    out.text(headers > 0 ? "HMSG " : "LMSG ");
+    out.text(
+      spans[at + REPLY] === spans[at + REPLY_END]
+        ? plan.address
+        : addressWithReply(plan.subject, replyOf(batch, index), plan.groups),
+    );
+    if (headers > 0) {
+      out.number(headers);
+      out.byte(0x20);
+    }
+    out.number(total);
+    out.crlf();
+    if (headers > 0) out.copy(bytes, spans[at + HEADERS]!, spans[at + HEADERS_END]!);
+    out.copy(bytes, spans[at + PAYLOAD]!, spans[at + PAYLOAD_END]!);
+    out.crlf();
+    this.#liveSent += 1;
+  }
+
+  #endStall(): void {
+    this.#stall?.[Symbol.dispose]();
+    this.#stall = undefined;
+    this.#isStalled = false;
+  }
+}
+
+const DISCARD: Fate = { at: "discard" };
+const PARK: Fate = { at: "park" };
+
+/** DESIGN §4.2 `no_interest`: hold or drop, but never drop while somebody listened a moment ago. */
+function fateFor(listening: Listening, groups: readonly string[], rule: OutboxRule | undefined): Fate {
+  if (listening === "now") return { at: "send", groups };
+  if (listening === "never" && rule?.noInterest !== "hold") return DISCARD;
+  return PARK;
+}

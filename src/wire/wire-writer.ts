@@ -1,0 +1,88 @@
+// Protocol bytes on their way out: gathered in one buffer, handed over whole, one write per pass.
+//
+// A buffer given to a socket is not ours until its write callback, so `take` hands it over and `giveBack` returns it.
+
+/** Buffers kept for reuse; more are left to the garbage collector. */
+const POOL_MAX = 4;
+const BUFFER_BYTES = 64 * 1024;
+/** A buffer that grew beyond this is not kept. */
+const POOLED_BYTES_MAX = 1024 * 1024;
+
+export class WireWriter {
+  #bytes: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #used = 0;
+  readonly #pool: Buffer[] = [];
+
+  /** Bytes gathered since the last `take`. */
+  get pendingBytes(): number {
+    return this.#used;
+  }
+
+  text(latin1: string): void {
+    this.reserve(latin1.length);
+    this.#used += this.#bytes.latin1Write(latin1, this.#used);
+  }
+
+  copy(source: Buffer, start: number, end: number): void {
+    const count = end - start;
+    this.reserve(count);
+    if (count < 48) {
+      const bytes = this.#bytes;
+      let to = this.#used;
+      for (let from = start; from < end; from++) bytes[to++] = source[from]!; // cheaper than a call for so few
+    } else source.copy(this.#bytes, this.#used, start, end);
+    this.#used += count;
+  }
+
+  /** A count in decimal digits. */
+  number(value: number): void {
+    this.reserve(16);
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
+    let at = this.#used + digits;
+    this.#used = at;
+    for (let rest = value; digits > 0; digits--) {
+      const next = Math.floor(rest / 10);
+      this.#bytes[--at] = 0x30 + (rest - next * 10);
+      rest = next;
+    }
+  }
+
+  byte(value: number): void {
+    this.reserve(1);
+    this.#bytes[this.#used++] = value;
+  }
+
+  crlf(): void {
+    this.reserve(2);
+    this.#bytes[this.#used++] = 13;
+    this.#bytes[this.#used++] = 10;
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    const needed = this.#used + count;
+    if (needed <= this.#bytes.length) return;
+    const wider = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, needed));
+    this.#bytes.copy(wider, 0, 0, this.#used);
+    this.#bytes = wider;
+  }
+
+  /** Hands over everything gathered. Give the buffer back once its write is done. */
+  take(): Buffer {
+    const taken = this.#bytes.subarray(0, this.#used);
+    this.#bytes = this.#pool.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    this.#used = 0;
+    return taken;
+  }
+
+  giveBack(taken: Buffer): void {
+    if (this.#pool.length >= POOL_MAX || taken.buffer.byteLength > POOLED_BYTES_MAX) return;
+    this.#pool.push(Buffer.from(taken.buffer));
+  }
+
+  /** Forgets what was gathered: its connection is gone. */
+  clear(): void {
+    this.#used = 0;
+  }
+}

@@ -1,0 +1,65 @@
+// A JetStream stream at the hub, by plain requests: what it holds is what was delivered, doubles dropped by message id.
+
+import type { NatsConnection } from "@nats-io/transport-node";
+
+interface StreamState {
+  readonly messages: number;
+  readonly last_seq: number;
+}
+
+export class HubStream {
+  readonly #nats: NatsConnection;
+  readonly #name: string;
+
+  static async create(nats: NatsConnection, name: string, subjects: readonly string[], replicas = 1): Promise<HubStream> {
+    const stream = new HubStream(nats, name);
+    const config = { name, subjects, num_replicas: replicas, retention: "limits", storage: "file", allow_direct: true };
+    await stream.#ask(`STREAM.CREATE.${name}`, config);
+    return stream;
+  }
+
+  private constructor(nats: NatsConnection, name: string) {
+    this.#nats = nats;
+    this.#name = name;
+  }
+
+  /** Resolves once it holds `count` messages; rejects if it does not get there. */
+  async holds(count: number, withinMs = 20_000): Promise<void> {
+    const end = performance.now() + withinMs;
+    for (;;) {
+      const { messages } = await this.#state();
+      if (messages >= count) return;
+      if (performance.now() > end)
+        throw new Error(`stream ${this.#name} holds ${messages} messages after ${withinMs} ms, wanted ${count}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Every payload, in the stream's order. */
+  async payloads(): Promise<string[]> {
+    const { last_seq: last } = await this.#state();
+    const payloads: string[] = [];
+    for (let seq = 1; seq <= last; seq += 200) {
+      const asks = Array.from({ length: Math.min(200, last - seq + 1) }, (_, i) =>
+        this.#ask(`STREAM.MSG.GET.${this.#name}`, { seq: seq + i }),
+      );
+      for (const answer of await Promise.all(asks)) {
+        const { message } = answer as { message: { data?: string } };
+        payloads.push(Buffer.from(message.data ?? "", "base64").toString());
+      }
+    }
+    return payloads;
+  }
+
+  async #state(): Promise<StreamState> {
+    const { state } = (await this.#ask(`STREAM.INFO.${this.#name}`, {})) as { state: StreamState };
+    return state;
+  }
+
+  async #ask(what: string, body: object): Promise<Record<string, unknown>> {
+    const answer = await this.#nats.request(`$JS.API.${what}`, JSON.stringify(body), { timeout: 10_000 });
+    const json = answer.json<Record<string, unknown>>();
+    if (json["error"] !== undefined) throw new Error(`JetStream refused ${what}: ${JSON.stringify(json["error"])}`);
+    return json;
+  }
+}

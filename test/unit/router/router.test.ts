@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemEntropy } from "#base/entropy.ts";
+import { GROUPS, GROUPS_END, PAYLOAD, SUBJECT } from "#core/batch.ts";
+import { BatchBuilder } from "#core/batch-builder.ts";
+import { AccountRouter } from "#router/router.ts";
+import { batchOf, message, RecordingOrigin, RecordingSink, RecordingUpstream } from "../../support/router-fixtures.ts";
+
+function router(): AccountRouter {
+  return new AccountRouter("EDGE", systemEntropy());
+}
+
+test("a message reaches every sink whose filter matches, once, with all its matching subscriptions", () => {
+  const account = router();
+  const [wide, narrow, other] = [new RecordingSink(), new RecordingSink(), new RecordingSink()];
+  account.subscribe(wide.subscription("a.>"));
+  account.subscribe(wide.subscription("a.*"));
+  account.subscribe(narrow.subscription("a.b"));
+  account.subscribe(other.subscription("b.>"));
+  account.open(new RecordingOrigin()).publish(batchOf(message("a.b", "1"), message("a.b.c", "2")));
+  assert.deepEqual(wide.delivered, ["a.b=1", "a.b.c=2"]);
+  assert.deepEqual(wide.subscriptionCounts, [2, 1]);
+  assert.deepEqual(narrow.delivered, ["a.b=1"]);
+  assert.deepEqual(other.delivered, []);
+  assert.deepEqual([wide.flushes, narrow.flushes, other.flushes], [1, 1, 0], "one flush per touched sink and batch");
+});
+
+test("routes follow subscribe and unsubscribe at once", () => {
+  const account = router();
+  const door = account.open(new RecordingOrigin());
+  const sink = new RecordingSink();
+  const exact = sink.subscription("a.b");
+  const wide = sink.subscription("*.b");
+  door.publish(batchOf(message("a.b", "nobody")));
+  account.subscribe(exact);
+  door.publish(batchOf(message("a.b", "exact")));
+  account.unsubscribe(exact);
+  account.subscribe(wide);
+  door.publish(batchOf(message("a.b", "wide")));
+  account.unsubscribe(wide);
+  door.publish(batchOf(message("a.b", "nobody again")));
+  assert.deepEqual(sink.delivered, ["a.b=exact", "a.b=wide"]);
+});
+
+test("one member of each queue group gets a message, and each gets some", () => {
+  const account = router();
+  const members = [new RecordingSink(), new RecordingSink()];
+  for (const member of members) account.subscribe(member.subscription("jobs", "workers"));
+  const door = account.open(new RecordingOrigin());
+  for (let i = 0; i < 200; i++) door.publish(batchOf(message("jobs", String(i))));
+  assert.equal(members[0]!.delivered.length + members[1]!.delivered.length, 200);
+  for (const member of members) assert.ok(member.delivered.length > 20, `${member.delivered.length} of 200`);
+});
+
+test("a message from the hub goes to plain subscriptions and to the named groups only", () => {
+  const account = router();
+  const [plain, named, unnamed] = [new RecordingSink(), new RecordingSink(), new RecordingSink()];
+  account.subscribe(plain.subscription("m.>"));
+  account.subscribe(named.subscription("m.a", "g1"));
+  account.subscribe(unnamed.subscription("m.a", "g2"));
+  const bytes = Buffer.from("m.a g1 g9 x");
+  const batch = new BatchBuilder();
+  batch.begin(bytes);
+  const at = batch.place(0, 3, 10, 11, 0);
+  batch.spans[at + GROUPS] = 4;
+  batch.spans[at + GROUPS_END] = 9;
+  assert.deepEqual([batch.spans[SUBJECT], batch.spans[PAYLOAD]], [0, 10]);
+  account.open(new RecordingOrigin("hub")).publish(batch);
+  assert.deepEqual([plain.delivered, named.delivered, unnamed.delivered], [["m.a=x"], ["m.a=x"], []]);
+});
+
+test("what comes from a hub never goes to an upstream", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  account.addUpstream(upstream);
+  account.open(new RecordingOrigin("hub")).publish(batchOf(message("a", "1")));
+  assert.deepEqual(upstream.taken, []);
+});
+
+test("an upstream hears which queue groups are served here", () => {
+  const account = router();
+  account.subscribe(new RecordingSink().subscription("jobs", "workers"));
+  const upstream = new RecordingUpstream();
+  account.addUpstream(upstream);
+  account.open(new RecordingOrigin()).publish(batchOf(message("jobs")));
+  assert.deepEqual(upstream.served, [["workers"]]);
+});
+
+test("a ticket is told safe only after the upstream says so, and 0 means nothing to wait for", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  const slot = account.addUpstream(upstream);
+  const origin = new RecordingOrigin();
+  const door = account.open(origin);
+  const first = door.publish(batchOf(message("a"), message("b")));
+  upstream.stages = false;
+  assert.equal(door.publish(batchOf(message("c"))), 0);
+  assert.ok(first > 0);
+  assert.deepEqual(origin.safe, []);
+  slot.onSafe(first);
+  assert.deepEqual(origin.safe, [first]);
+});
+
+test("with two upstreams a ticket is safe when both are, whatever order they answer in", () => {
+  const account = router();
+  const slots = [account.addUpstream(new RecordingUpstream()), account.addUpstream(new RecordingUpstream())];
+  const origin = new RecordingOrigin();
+  const door = account.open(origin);
+  const first = door.publish(batchOf(message("a")));
+  const second = door.publish(batchOf(message("a")));
+  slots[1]!.onSafe(second);
+  assert.ok(
+    origin.safe.every((watermark) => watermark < first),
+    "one of two is not enough",
+  );
+  slots[0]!.onSafe(first);
+  assert.equal(origin.safe.at(-1), first);
+  slots[0]!.onSafe(second);
+  assert.equal(origin.safe.at(-1), second);
+});
+
+test("an upstream that is taken out holds nobody back any more", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  const slot = account.addUpstream(upstream);
+  const origin = new RecordingOrigin();
+  const door = account.open(origin);
+  const ticket = door.publish(batchOf(message("a")));
+  upstream.isFull = true;
+  door.publish(batchOf(message("a")));
+  slot[Symbol.dispose]();
+  assert.ok(origin.safe.at(-1)! >= ticket);
+  assert.deepEqual(origin.calls, ["pause", "resume"]);
+});
+
+test("a full upstream pauses the origin that fed it, once, and room resumes it", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  const slot = account.addUpstream(upstream);
+  const [busy, idle] = [new RecordingOrigin(), new RecordingOrigin()];
+  account.open(idle);
+  const door = account.open(busy);
+  upstream.isFull = true;
+  door.publish(batchOf(message("a")));
+  door.publish(batchOf(message("a")));
+  slot.onRoom();
+  assert.deepEqual(busy.calls, ["pause"], "room in name only");
+  upstream.isFull = false;
+  slot.onRoom();
+  assert.deepEqual([busy.calls, idle.calls], [["pause", "resume"], []]);
+});
+
+test("a refused publish is told to the origin and goes nowhere", () => {
+  const account = router();
+  const [sink, upstream] = [new RecordingSink(), new RecordingUpstream()];
+  account.subscribe(sink.subscription(">"));
+  account.addUpstream(upstream);
+  const origin = new RecordingOrigin("mqtt", (subject) => subject.startsWith("mine."));
+  account.open(origin).publish(batchOf(message("mine.a"), message("yours.a"), message("mine.b")));
+  assert.deepEqual(origin.denied, ["yours.a"]);
+  assert.deepEqual(
+    [sink.delivered, upstream.taken],
+    [
+      ["mine.a=", "mine.b="],
+      ["mine.a=", "mine.b="],
+    ],
+  );
+});
+
+test("a subscription gets only the subjects it may receive", () => {
+  const account = router();
+  const sink = new RecordingSink();
+  account.subscribe(sink.subscription("a.>", null, (subject) => subject !== "a.secret"));
+  account.open(new RecordingOrigin()).publish(batchOf(message("a.secret"), message("a.open")));
+  assert.deepEqual(sink.delivered, ["a.open="]);
+});
+
+test("plans are made once per subject until somebody says they changed", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  const slot = account.addUpstream(upstream);
+  const door = account.open(new RecordingOrigin());
+  for (let i = 0; i < 3; i++) door.publish(batchOf(message("a"), message("b")));
+  assert.deepEqual(upstream.planned, ["a", "b"]);
+  slot.invalidate("a");
+  door.publish(batchOf(message("a"), message("b")));
+  assert.deepEqual(upstream.planned, ["a", "b", "a"]);
+});
+
+test("interest is counted: the first and the last subscription of a subject are told, with members for groups", () => {
+  const account = router();
+  const sink = new RecordingSink();
+  const early = sink.subscription("early");
+  account.subscribe(early);
+  const heard: string[] = [];
+  using _watch = account.watchInterest((filter, queue, members) => heard.push(`${filter} ${queue} ${members}`));
+  const [one, two] = [sink.subscription("q", "g"), sink.subscription("q", "g")];
+  account.subscribe(one);
+  account.subscribe(two);
+  account.subscribe(two);
+  account.unsubscribe(one);
+  account.unsubscribe(two);
+  account.unsubscribe(two);
+  account.unsubscribe(early);
+  assert.deepEqual(heard, ["early null 1", "q g 1", "q g 2", "q g 1", "q g 0", "early null 0"]);
+});
