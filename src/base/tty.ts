@@ -9,6 +9,8 @@ export interface TtyInfo {
   readonly serialNumber: string | null;
   /** Position in the USB tree, such as "1-1.4", stable as long as the plug stays where it is. */
   readonly usbPort: string | null;
+  /** The kernel's name of the USB interface, such as "1-1.4:1.2": tells the ports of a multi-port adapter apart. */
+  readonly usbInterface: string | null;
 }
 
 export interface TtySettings {
@@ -19,11 +21,12 @@ export interface TtySettings {
   readonly rtscts: boolean;
 }
 
+/** Disposing hands over what was read already, then closes. */
 export interface TtyPort extends AsyncDisposable {
   readonly path: string;
   /** Chunks as they arrive; borrowed until the callback returns. */
   onData(listener: (chunk: Buffer) => void): void;
-  /** Called once, when the device is gone or failed; undefined for an end without a fault. */
+  /** Called once, when the device is gone or failed and the port is closed; undefined for an end without a fault. */
   onClose(listener: (fault: Error | undefined) => void): void;
   /** Resolves when the bytes have been handed to the device. */
   write(bytes: Buffer): Promise<void>;
@@ -32,7 +35,10 @@ export interface TtyPort extends AsyncDisposable {
 }
 
 export interface Tty {
+  /** Every serial device the system knows. */
   list(): Promise<readonly TtyInfo[]>;
-  /** Opens with an exclusive lock. */
+  /** The device a path leads to, links followed, or undefined when there is none; also for those `list` does not show, such as ptys. */
+  find(path: string): Promise<TtyInfo | undefined>;
+  /** Opens with an exclusive lock. Rejects with a `PetioleError` that says in plain words why not. */
   open(path: string, settings: TtySettings): Promise<TtyPort>;
 }
