@@ -12,7 +12,7 @@
 // Invariants and the way of a message: README.md. Tests: test/unit/outbox/, test/simulation/.
 
 import { assert } from "#base/assert.ts";
-import type { Clock, Millis } from "#base/clock.ts";
+import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import { explain, isFault, PetioleError } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { NumberRing } from "#base/ring.ts";
@@ -51,7 +51,7 @@ export interface LaneOptions {
 /** What the lane asks of its outbox. */
 export interface LaneHost {
   /** Asked for each message that comes from the backlog; `wireBytes` is its header block and payload as sent. */
-  fateOf(subject: string, wireBytes: number, seq: number): Fate;
+  fateOf(subject: string, wireBytes: number, seq: number, time: WallMillis): Fate;
   onSafe(ticket: Ticket): void;
   /** The stage has room again. */
   onRoom(): void;
@@ -495,8 +495,8 @@ export class Lane implements AsyncDisposable {
       this.#host.onUnreadable(seq);
       return;
     }
-    const wireBytes = this.#writer.sizeOf(this.#view, epoch, seq, recordTime(slab, at));
-    const fate = this.#host.fateOf(this.#view.subjectText(), wireBytes, seq);
+    const time = recordTime(slab, at);
+    const fate = this.#host.fateOf(this.#view.subjectText(), this.#writer.sizeOf(this.#view, epoch, seq, time), seq, time);
     if (fate.at === "park") {
       if (!isHeld) this.#held.add(seq);
       return;

@@ -35,7 +35,7 @@ import { KeptWriter } from "./kept-writer.ts";
 import { type Fate, Lane } from "./lane.ts";
 import { Losses, type LossReason } from "./losses.ts";
 import type { OutboxOptions, OutboxRule } from "./options.ts";
-import { keepWithinLimits } from "./retention.ts";
+import { isExpired, keepWithinLimits } from "./retention.ts";
 
 /** How long a link that takes no more may hold up publishers before what is not kept is dropped instead. */
 const STALL_MS: Millis = 1000;
@@ -114,7 +114,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#env = env;
     this.origin = deps.origin;
     this.lane = makeLane({
-      fateOf: (subject, wireBytes, seq) => this.#fateOfBacklog(subject, wireBytes, seq),
+      fateOf: (subject, wireBytes, seq, time) => this.#fateOfBacklog(subject, wireBytes, seq, time),
       onSafe: (ticket) => this.#listener?.onSafe(ticket),
       onRoom: () => this.#listener?.onRoom(),
       onCommitted: () => this.#keepWithinLimits(),
@@ -267,23 +267,24 @@ export class Outbox implements Upstream, AsyncDisposable {
     return false;
   }
 
-  #fateOfBacklog(subject: string, wireBytes: number, seq: number): Fate {
+  #fateOfBacklog(subject: string, wireBytes: number, seq: number, time: WallMillis): Fate {
     let plan = this.#plans.get(subject);
     if (plan === undefined) {
       if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
       plan = this.plan(subject, this.#deps.servedGroups(subject)) as SubjectPlan;
       this.#plans.set(subject, plan);
     }
-    const reason = !plan.mayExport
-      ? "not_permitted"
-      : wireBytes > this.#deps.hub.payloadBytesMax
-        ? "too_large"
-        : plan.fate.at === "discard"
-          ? "no_interest"
-          : null;
+    const reason = this.#obstacleToBacklog(plan, wireBytes, time);
     if (reason === null) return plan.fate;
     this.losses.add(reason, 1, seq);
     return DISCARD;
+  }
+
+  #obstacleToBacklog(plan: SubjectPlan, wireBytes: number, time: WallMillis): LossReason | null {
+    if (isExpired(time, this.#env.clock.wall(), this.#options.maxAge)) return "expired";
+    if (!plan.mayExport) return "not_permitted";
+    if (wireBytes > this.#deps.hub.payloadBytesMax) return "too_large";
+    return plan.fate.at === "discard" ? "no_interest" : null;
   }
 
   // ── live ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 // Keeps an outbox within the limits its owner set: age, bytes, count, and the free space that must remain on the disk.
 // The oldest go first, a whole segment at a time, each counted with its range (`when_full: drop_oldest`).
 
-import type { Clock, WallMillis } from "#base/clock.ts";
+import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
 import type { Log } from "#base/log.ts";
 import type { Lane } from "./lane.ts";
@@ -10,6 +10,11 @@ import type { OutboxOptions } from "./options.ts";
 
 /** 2026-01-01: a board that started without a clock stamps earlier than this; such times say nothing about age. */
 const CLOCK_FLOOR: WallMillis = 1_767_225_600_000;
+
+/** Is a message captured at `time` older than its owner wants to keep? */
+export function isExpired(time: WallMillis, now: WallMillis, maxAge: Millis): boolean {
+  return time > CLOCK_FLOOR && time < now - maxAge;
+}
 
 export async function keepWithinLimits(
   lane: Lane,
@@ -38,7 +43,7 @@ async function breachedLimit(
   const { journal } = lane;
   if (journal.records === 0) return undefined;
   const { oldestTime } = journal;
-  if (oldestTime !== undefined && oldestTime > CLOCK_FLOOR && oldestTime < env.clock.wall() - options.maxAge) {
+  if (oldestTime !== undefined && isExpired(oldestTime, env.clock.wall(), options.maxAge)) {
     return { counted: "expired", text: "older than outbox.max_age" };
   }
   if (journal.bytes > options.maxBytes)

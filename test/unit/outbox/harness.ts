@@ -1,0 +1,146 @@
+// An outbox on simulated disk and clock, with a link and a hub that do as the test says.
+
+import assert from "node:assert/strict";
+import { decode } from "#base/decode.ts";
+import { ensureDirectory } from "#base/disk.ts";
+import { systemEntropy } from "#base/entropy.ts";
+import { silentLog } from "#base/log.ts";
+import type { Json } from "#base/schema.ts";
+import { flagsFor } from "#core/batch.ts";
+import { BatchBuilder } from "#core/batch-builder.ts";
+import type { Carrier, HubView, Listening } from "#outbox/hub-view.ts";
+import { outboxOptions } from "#outbox/options.ts";
+import { type Outbox, openOutbox } from "#outbox/outbox.ts";
+import { WireWriter } from "#wire/wire-writer.ts";
+import { FakeClock, turn } from "../../support/fake-clock.ts";
+import { FakeDisk } from "../../support/fake-disk.ts";
+import { RecordingOrigin } from "../../support/router-fixtures.ts";
+
+export const INTERVAL_MS = 25;
+const DIRECTORY = "/data/outbox/EDGE";
+
+export class OutboxHarness {
+  readonly clock = new FakeClock();
+  readonly disk = new FakeDisk({ seed: 1 });
+  readonly safe: number[] = [];
+  readonly link = new FakeCarrier();
+  /** What the hub says of a subject; `now` unless told otherwise. */
+  readonly listening = new Map<string, Listening>();
+  readonly forbidden = new Set<string>();
+  rooms = 0;
+  payloadBytesMax = 1_000_000;
+  outbox!: Outbox;
+  #ticket = 0;
+
+  static async open(settings: { readonly [key: string]: Json } = {}): Promise<OutboxHarness> {
+    const harness = new OutboxHarness();
+    await harness.start(settings);
+    return harness;
+  }
+
+  async start(settings: { readonly [key: string]: Json }): Promise<void> {
+    const decoded = decode(outboxOptions, { free_reserve: "0B", ...settings }, "/data");
+    assert.ok("value" in decoded, JSON.stringify(decoded));
+    const harness = this;
+    const hub: HubView = {
+      listening: (subject) => this.listening.get(subject) ?? "now",
+      groups: () => [],
+      mayExport: (subject) => !this.forbidden.has(subject),
+      get payloadBytesMax() {
+        return harness.payloadBytesMax;
+      },
+    };
+    const env = { clock: this.clock, disk: this.disk, entropy: systemEntropy(), log: silentLog() };
+    await ensureDirectory(this.disk, DIRECTORY);
+    const deps = { device: "dev", directory: DIRECTORY, hub, origin: new RecordingOrigin("hub"), servedGroups: () => [] };
+    this.outbox = await openOutbox(decoded.value, deps, env, new AbortController().signal);
+    this.outbox.attach({
+      invalidate: () => undefined,
+      onSafe: (watermark) => this.safe.push(watermark),
+      onRoom: () => {
+        this.rooms += 1;
+      },
+    });
+  }
+
+  up(): void {
+    this.outbox.onReady(this.link);
+  }
+
+  down(): void {
+    this.link.out.clear();
+    this.outbox.onDown();
+  }
+
+  /** Publishes one batch; returns its ticket, 0 if nothing was staged. */
+  publish(subject: string, payloads: readonly string[], options: { readonly qos?: 0 | 1; readonly reply?: string } = {}): number {
+    const qos = options.qos ?? 1;
+    const batch = new BatchBuilder();
+    batch.beginOwn();
+    for (const payload of payloads) {
+      batch.add({ subject, payload: Buffer.from(payload), flags: flagsFor(qos, qos > 0, false), reply: options.reply ?? "" });
+    }
+    const ticket = this.#ticket + 1;
+    let isStaged = false;
+    const plan = this.outbox.plan(subject, []);
+    for (let i = 0; i < batch.count; i++) if (this.outbox.take(batch, i, plan, ticket)) isStaged = true;
+    if (isStaged) this.#ticket = ticket;
+    this.outbox.flush();
+    return isStaged ? ticket : 0;
+  }
+
+  /** The hub answers every PING that is out. */
+  confirm(): void {
+    for (let pings = this.link.takePings(); pings > 0; pings--) this.outbox.onReceipt();
+  }
+
+  /** Lets time and promises run: long enough for a commit. */
+  async commit(): Promise<void> {
+    await this.clock.pass(INTERVAL_MS * 2);
+    await turn();
+    await turn();
+  }
+
+  losses(): Record<string, number> {
+    return Object.fromEntries(this.outbox.losses.list().map(({ reason, messages }) => [reason, messages]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.outbox[Symbol.asyncDispose]();
+    assert.equal(this.clock.pending, 0, "a closed outbox leaves no timer behind");
+  }
+}
+
+/** Takes everything and remembers it. */
+export class FakeCarrier implements Carrier {
+  readonly out = new WireWriter();
+  isCongested = false;
+  #text = "";
+  #pings = 0;
+
+  flush(): void {
+    const bytes = this.out.take();
+    this.#text += bytes.toString("latin1");
+    this.out.giveBack(bytes);
+  }
+
+  barrier(): void {
+    this.#pings += 1;
+  }
+
+  takePings(): number {
+    const pings = this.#pings;
+    this.#pings = 0;
+    return pings;
+  }
+
+  /** Everything on the wire so far. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Payloads sent so far, of one-line payloads. */
+  get payloads(): string[] {
+    return [...this.#text.matchAll(/(?:\r\n\r\n|LMSG [^\r]*\r\n)([^\r]*)\r\n/g)].map((match) => match[1]!);
+  }
+}
