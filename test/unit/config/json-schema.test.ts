@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { decode } from "#base/decode.ts";
@@ -50,4 +51,9 @@ test("the table has a line for every key, and no broken cell", () => {
       key,
     );
   }
+});
+
+test("the README shows the table as the settings declare it now", () => {
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  assert.ok(readme.includes(settingsTable()), "run scripts/settings-schema.ts");
 });

@@ -345,6 +345,9 @@ test("no JSON makes the decoder throw", () => {
 test("a serial port that decodes text needs a subject without {field}, and the words say so", () => {
   const port = { name: "scale", match: { path: "/dev/ttyUSB0" }, decode: { type: "text" } };
   const { faults } = parseConfig({ serial: [port] }, CONTEXT);
-  assert.deepEqual(faults.map(({ path }) => path), ["serial[0].subject"]);
+  assert.deepEqual(
+    faults.map(({ path }) => path),
+    ["serial[0].subject"],
+  );
   assert.deepEqual(parseConfig({ serial: [{ ...port, subject: "scale.{name}" }] }, CONTEXT).faults, []);
 });
