@@ -36,7 +36,7 @@ export class KeptWriter {
     if (groups.length === 0) {
       out.copy(view.slab, view.subject, view.headers);
       out.byte(0x20);
-    } else out.text(addressOf(view.subjectText(), groups));
+    } else out.text(addressOf(view.subjectText(), "", groups));
     out.number(headers);
     out.byte(0x20);
     out.number(headers + view.end - view.payload);

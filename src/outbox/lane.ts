@@ -92,6 +92,8 @@ export class Lane implements AsyncDisposable {
   /** While held messages are looked through again: everything up to here that is not held has been confirmed. */
   #doneSeq = 0;
   #isLookDue = false;
+  /** When the batch under way began to be staged; 0 between batches. */
+  #batchAt: Millis = 0;
   #sentBytes = 0;
   #confirmedBytes = 0;
   #sentMessages = 0;
@@ -157,7 +159,10 @@ export class Lane implements AsyncDisposable {
     const bytes = keptBytes(batch, index);
     const { slab, body } = this.#stage.add(seq, time, bytes);
     encodeKept(slab, body, batch, index);
-    this.#noteWaiting(seq, ticket);
+    if (this.#batchAt === 0) this.#batchAt = this.#clock.now();
+    this.#waiting.push(seq);
+    this.#waiting.push(ticket);
+    this.#waiting.push(this.#batchAt);
     if (this.#isDirect && this.#carrier?.isCongested) this.#isDirect = false;
     if (!this.#isDirect) return;
     if (fate.at === "send") this.#send(slab, body - RECORD_HEADER_BYTES, this.journal.epoch, fate.groups);
@@ -171,6 +176,7 @@ export class Lane implements AsyncDisposable {
 
   /** The batch is over: ask for a receipt of what was sent, see to the commit of the rest. */
   flush(): void {
+    this.#batchAt = 0;
     this.#askReceipt();
     if (this.#waiting.size > 0) this.#armCommit(this.#options.commitInterval);
     if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
@@ -287,12 +293,6 @@ export class Lane implements AsyncDisposable {
       );
     }
     await this.journal[Symbol.asyncDispose]();
-  }
-
-  #noteWaiting(seq: number, ticket: Ticket): void {
-    this.#waiting.push(seq);
-    this.#waiting.push(ticket);
-    this.#waiting.push(this.#clock.now());
   }
 
   #send(slab: Buffer, at: number, epoch: number, groups: readonly string[]): void {

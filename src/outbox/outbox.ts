@@ -29,7 +29,7 @@ import {
 import type { Origin, Plan, Ticket, Upstream } from "#core/sink.ts";
 import { displaySubject, isReserved, subjectMatches } from "#core/subject.ts";
 import { openJournal } from "#journal/journal.ts";
-import { addressOf, addressWithReply } from "#wire/leaf-lines.ts";
+import { addressOf } from "#wire/leaf-lines.ts";
 import type { Carrier, HubView, Listening } from "./hub-view.ts";
 import { KeptWriter } from "./kept-writer.ts";
 import { type Fate, Lane } from "./lane.ts";
@@ -76,8 +76,8 @@ interface SubjectPlan {
   readonly mayExport: boolean;
   readonly listening: Listening;
   readonly groups: readonly string[];
-  /** `<subject> …` as it stands on the wire in front of the sizes, for a message without reply. */
-  readonly address: string;
+  /** `LMSG <subject> …` as it stands on the wire in front of the size, for a message with neither headers nor reply. */
+  readonly line: string;
   /** What a kept message meets at the hub now. */
   readonly fate: Fate;
 }
@@ -146,7 +146,7 @@ export class Outbox implements Upstream, AsyncDisposable {
       mayExport,
       listening,
       groups,
-      address: addressOf(subject, groups),
+      line: `LMSG ${addressOf(subject, "", groups)}`,
       fate: fateFor(listening, groups, rule),
     };
     return plan;
@@ -311,12 +311,10 @@ export class Outbox implements Upstream, AsyncDisposable {
     const at = index * SPAN_WORDS;
     const headers = spans[at + HEADERS_END]! - spans[at + HEADERS]!;
     const { out } = carrier;
-    out.text(headers > 0 ? "HMSG " : "LMSG ");
-    out.text(
-      spans[at + REPLY] === spans[at + REPLY_END]
-        ? plan.address
-        : addressWithReply(plan.subject, replyOf(batch, index), plan.groups),
-    );
+    const hasReply = spans[at + REPLY] !== spans[at + REPLY_END];
+    if (headers === 0 && !hasReply) out.text(plan.line);
+    else
+      out.text(`${headers > 0 ? "HMSG" : "LMSG"} ${addressOf(plan.subject, hasReply ? replyOf(batch, index) : "", plan.groups)}`);
     if (headers > 0) {
       out.number(headers);
       out.byte(0x20);

@@ -46,14 +46,11 @@ export function writeInterestGone(out: WireWriter, filter: string, queue: string
 }
 
 /**
- * `<subject> ` or `<subject> | <groups> ` : what stands between the operation and the sizes of a message without reply.
- * The hub delivers to queue subscribers only of the groups named here (spec §11.1).
+ * What stands between the operation and the sizes of a message: `<subject> `, `<subject> <reply> `, `<subject> | <groups> ` or
+ * `<subject> + <reply> <groups> `; `reply` is "" where there is none. The hub delivers to queue subscribers only of the groups
+ * named here (spec §11.1).
  */
-export function addressOf(subject: string, groups: readonly string[]): string {
-  return groups.length === 0 ? `${subject} ` : `${subject} | ${groups.join(" ")} `;
-}
-
-/** The same with a reply subject: `<subject> <reply> ` or `<subject> + <reply> <groups> `. */
-export function addressWithReply(subject: string, reply: string, groups: readonly string[]): string {
-  return groups.length === 0 ? `${subject} ${reply} ` : `${subject} + ${reply} ${groups.join(" ")} `;
+export function addressOf(subject: string, reply: string, groups: readonly string[]): string {
+  if (groups.length === 0) return reply === "" ? `${subject} ` : `${subject} ${reply} `;
+  return `${subject} ${reply === "" ? "|" : `+ ${reply}`} ${groups.join(" ")} `;
 }

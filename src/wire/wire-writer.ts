@@ -37,12 +37,17 @@ export class WireWriter {
   /** A count in decimal digits. */
   number(value: number): void {
     this.reserve(16);
+    if (value > 0x7fff_ffff) {
+      this.#used += this.#bytes.latin1Write(String(value), this.#used);
+      return;
+    }
+    let rest = value | 0; // integers all the way: a division of doubles costs several times as much
     let digits = 1;
-    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
+    for (let left = rest; left >= 10; left = (left / 10) | 0) digits += 1;
     let at = this.#used + digits;
     this.#used = at;
-    for (let rest = value; digits > 0; digits--) {
-      const next = Math.floor(rest / 10);
+    for (; digits > 0; digits--) {
+      const next = (rest / 10) | 0;
       this.#bytes[--at] = 0x30 + (rest - next * 10);
       rest = next;
     }
