@@ -1,0 +1,131 @@
+// Cuts chunks of a byte stream into whole MQTT packets. Stands in front of every parser: lengths are claims until checked.
+//
+//   chunk    │▓▓▓▓ packet ▓▓▓▓│▓▓ packet ▓▓│░░ half a pack│
+//                                          └── kept in the slab, the next chunk is copied behind it
+//
+// The ordinary packet is handed out in place, as offsets into the chunk. A split one is joined in a slab that doubles as bytes
+// really arrive (never by what a length announces) and is let go as soon as nothing is left in it. Each byte is copied
+// at most twice, however small the pieces it comes in.
+// Tests: test/unit/ingress/mqtt/framer.test.ts.
+
+import { ProtocolError } from "#base/errors.ts";
+import { MQTT_PACKET_TOO_LARGE, malformed } from "./errors.ts";
+import { packetName } from "./packet.ts";
+
+const EMPTY = Buffer.alloc(0);
+const SLAB_BYTES_MIN = 1024;
+
+export class Framer {
+  /** Largest packet taken, fixed header included. May be changed between packets. */
+  packetBytesMax: number;
+  /** Where the current packet lies; valid from `next() === true` until the following call. */
+  bytes: Buffer = EMPTY;
+  /** First byte of the current packet: type and flags. */
+  header = 0;
+  packetStart = 0;
+  /** Start of what follows the fixed header. */
+  start = 0;
+  end = 0;
+  #slab = EMPTY;
+  /** Unread bytes are `bytes[#at … #filled)`. */
+  #at = 0;
+  #filled = 0;
+
+  constructor(packetBytesMax: number) {
+    this.packetBytesMax = packetBytesMax;
+  }
+
+  /** Bytes taken in and not yet handed out. */
+  get unreadBytes(): number {
+    return this.#filled - this.#at;
+  }
+
+  /** First byte of the packet that is being waited for; undefined when there is none yet. */
+  get pendingHeader(): number | undefined {
+    return this.unreadBytes === 0 ? undefined : this.bytes[this.#at];
+  }
+
+  /** Takes the next chunk, which is the framer's from now on. Usually all before it was handed out; if not, it is joined. */
+  accept(chunk: Buffer): void {
+    const unread = this.unreadBytes;
+    if (unread === 0) {
+      this.bytes = chunk;
+      this.#at = 0;
+      this.#filled = chunk.length;
+      return;
+    }
+    this.#moveToSlab(unread + chunk.length);
+    this.#slab.set(chunk, this.#filled);
+    this.#filled += chunk.length;
+  }
+
+  /** Moves on to the next whole packet; false when more bytes are needed. Throws on a length that is malformed or too large. */
+  next(): boolean {
+    const bytes = this.bytes;
+    const filled = this.#filled;
+    const first = this.#at;
+    let at = first + 1;
+    if (at < filled) {
+      let remaining = bytes[at++]!;
+      if (remaining > 127) {
+        remaining &= 127;
+        let scale = 128;
+        let byte = 128;
+        while (byte > 127) {
+          if (scale > 2_097_152) throw malformed("the remaining length of a packet takes more than 4 bytes");
+          if (at === filled) return this.#wait();
+          byte = bytes[at++]!;
+          remaining += (byte & 127) * scale;
+          scale *= 128;
+        }
+      }
+      const end = at + remaining;
+      if (end - first > this.packetBytesMax) throw this.#tooLarge(bytes[first]!, end - first);
+      if (end <= filled) {
+        this.header = bytes[first]!;
+        this.packetStart = first;
+        this.start = at;
+        this.end = end;
+        this.#at = end;
+        return true;
+      }
+    }
+    return this.#wait();
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.bytes = EMPTY;
+    this.#slab = EMPTY;
+    this.#at = 0;
+    this.#filled = 0;
+  }
+
+  /** Keeps what is left for the next chunk: a copy, so that ten bytes do not pin a chunk of 64 KiB. */
+  #wait(): false {
+    if (this.unreadBytes === 0) this.clear();
+    else this.#moveToSlab(this.unreadBytes);
+    return false;
+  }
+
+  /** Brings the unread bytes to the front of a slab with room for `capacity` bytes. */
+  #moveToSlab(capacity: number): void {
+    const unread = this.unreadBytes;
+    const isInSlab = this.bytes === this.#slab;
+    if (isInSlab && this.#at === 0 && capacity <= this.#slab.length) return;
+    if (capacity > this.#slab.length) {
+      const wider = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES_MIN, 2 ** Math.ceil(Math.log2(capacity))));
+      this.bytes.copy(wider, 0, this.#at, this.#filled);
+      this.#slab = wider;
+    } else if (isInSlab) this.#slab.copyWithin(0, this.#at, this.#filled);
+    else this.bytes.copy(this.#slab, 0, this.#at, this.#filled);
+    this.bytes = this.#slab;
+    this.#at = 0;
+    this.#filled = unread;
+  }
+
+  #tooLarge(header: number, found: number): ProtocolError {
+    const words = `a ${packetName(header >> 4)} announces ${found} bytes, the limit is ${this.packetBytesMax}`;
+    return new ProtocolError(MQTT_PACKET_TOO_LARGE, words);
+  }
+}

@@ -1,0 +1,103 @@
+// Figures of the MQTT door: per client, and in all since it opened.
+
+import type { Client } from "./broker.ts";
+import type { Ending } from "./life.ts";
+
+export interface MqttFigures {
+  readonly messagesIn: number;
+  readonly bytesIn: number;
+  readonly messagesOut: number;
+  readonly bytesOut: number;
+  /** Messages from clients that had no subject or no permission. */
+  readonly refused: number;
+  /** Messages to clients that read too slowly. */
+  readonly dropped: number;
+}
+
+export interface MqttClientStatus extends MqttFigures {
+  readonly clientId: string;
+  readonly user: string;
+  readonly address: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly subscriptions: number;
+  /** QoS 1 messages from it that are not safe yet. */
+  readonly owedAcks: number;
+  /** QoS 1 messages to it: sent and not acknowledged, and waiting. */
+  readonly inflight: number;
+  readonly queued: number;
+}
+
+export interface MqttTotals extends MqttFigures {
+  /** Network connections taken. */
+  readonly connections: number;
+  /** CONNECTs answered with "accepted". */
+  readonly accepted: number;
+}
+
+export interface MqttStatus {
+  readonly clients: readonly MqttClientStatus[];
+  /** Ended connections by the way they ended. */
+  readonly endings: Readonly<Partial<Record<Ending, number>>>;
+  /** All clients there were, those connected now included. */
+  readonly totals: MqttTotals;
+}
+
+export class MqttTally {
+  connections = 0;
+  accepted = 0;
+  readonly #endings = new Map<Ending, number>();
+  #past: MqttFigures = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, refused: 0, dropped: 0 };
+
+  onEnd(client: Client, ending: Ending): void {
+    this.#endings.set(ending, (this.#endings.get(ending) ?? 0) + 1);
+    this.#past = sum(this.#past, figuresOf(client));
+  }
+
+  status(connected: Iterable<Client>): MqttStatus {
+    const clients = [...connected].flatMap((client) => clientStatus(client) ?? []);
+    return {
+      clients,
+      endings: Object.fromEntries(this.#endings),
+      totals: { ...clients.reduce<MqttFigures>(sum, this.#past), connections: this.connections, accepted: this.accepted },
+    };
+  }
+}
+
+function clientStatus(client: Client): MqttClientStatus | undefined {
+  const { session } = client;
+  if (session === undefined) return undefined;
+  return {
+    clientId: session.clientId,
+    user: session.user.name,
+    address: client.address,
+    since: client.sinceWall,
+    subscriptions: session.subscriptions.size,
+    owedAcks: session.owedAcks,
+    inflight: session.deliveries.inflight,
+    queued: session.deliveries.queued,
+    ...figuresOf(client),
+  };
+}
+
+function figuresOf({ bytesIn, bytesOut, session }: Client): MqttFigures {
+  return {
+    messagesIn: session?.inbound.messages ?? 0,
+    bytesIn,
+    messagesOut: session?.deliveries.sent ?? 0,
+    bytesOut,
+    refused: session?.inbound.dropped ?? 0,
+    dropped: session?.deliveries.dropped ?? 0,
+  };
+}
+
+function sum(a: MqttFigures, b: MqttFigures): MqttFigures {
+  return {
+    messagesIn: a.messagesIn + b.messagesIn,
+    bytesIn: a.bytesIn + b.bytesIn,
+    messagesOut: a.messagesOut + b.messagesOut,
+    bytesOut: a.bytesOut + b.bytesOut,
+    refused: a.refused + b.refused,
+    dropped: a.dropped + b.dropped,
+  };
+}

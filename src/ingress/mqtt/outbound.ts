@@ -1,0 +1,133 @@
+// What goes out to one client: encoded straight into one slab, one write to the stream per pass, never one per packet.
+//
+//   reserve ─ encode ─ reserve ─ encode ─ … ─ flush ──▶ one stream.write; the slab comes back with its callback
+//
+// Bounded by its users: they ask `pendingBytes` and hold back what may wait (deliveries.ts) or stop reading what would
+// need an answer (connection.ts).
+
+import type { ByteStream } from "#base/net.ts";
+import { CONNACK, PINGRESP, PUBACK, SUBACK, UNSUBACK, writeFixedHeader } from "./packet.ts";
+import type { SlabPool } from "./slab-pool.ts";
+
+const NONE = Buffer.alloc(0);
+
+export class Outbound {
+  /** The slab to encode into, from the offset `reserve` returned. Changes with every `reserve`. */
+  bytes: Buffer = NONE;
+  writtenBytes = 0;
+  readonly #stream: ByteStream;
+  readonly #pool: SlabPool;
+  readonly #onProgress: () => void;
+  /** Slabs lent to the stream, oldest first. */
+  readonly #lent: Buffer[] = [];
+  #used = 0;
+  /** How much the last pass took: the next slab starts that large. */
+  #hint = 0;
+
+  /** `onProgress`: the stream took a write to its end. */
+  constructor(stream: ByteStream, pool: SlabPool, onProgress: () => void) {
+    this.#stream = stream;
+    this.#pool = pool;
+    this.#onProgress = onProgress;
+  }
+
+  /** Bytes that the peer's side has not taken yet. */
+  get pendingBytes(): number {
+    return this.#stream.writableLength + this.#used;
+  }
+
+  /** True while a write is under way. */
+  get isWriting(): boolean {
+    return this.#lent.length > 0;
+  }
+
+  /** Makes room for `count` bytes at the returned offset of `bytes`. Follow with `commit` of where the encoding ended. */
+  reserve(count: number): number {
+    if (this.#used + count > this.bytes.length) this.#widen(count);
+    return this.#used;
+  }
+
+  commit(end: number): void {
+    this.#used = end;
+  }
+
+  /** Hands everything to the stream in one write. */
+  flush(): void {
+    if (this.#used === 0) return;
+    const slab = this.bytes;
+    const count = this.#used;
+    this.bytes = NONE;
+    this.#used = 0;
+    this.#hint = count;
+    if (!this.#stream.writable) {
+      this.#pool.giveBack(slab); // nobody is there any more
+      return;
+    }
+    this.writtenBytes += count;
+    this.#lent.push(slab);
+    this.#stream.write(slab.subarray(0, count), this.#onWritten);
+  }
+
+  /** Hands `bytes` over as they are, behind what was encoded before. The caller gives them away. */
+  writeWhole(bytes: Buffer): void {
+    this.commit(this.reserve(bytes.length) + bytes.copy(this.bytes, this.#used));
+  }
+
+  connack(returnCode: number): void {
+    const at = this.reserve(4);
+    const end = writeFixedHeader(this.bytes, at, CONNACK << 4, 2);
+    this.bytes[end] = 0; // session present: never, sessions are clean for now
+    this.bytes[end + 1] = returnCode;
+    this.commit(end + 2);
+  }
+
+  puback(packetId: number): void {
+    this.#acknowledge(PUBACK << 4, packetId);
+  }
+
+  unsuback(packetId: number): void {
+    this.#acknowledge(UNSUBACK << 4, packetId);
+  }
+
+  suback(packetId: number, returnCodes: readonly number[]): void {
+    const at = this.reserve(7 + returnCodes.length);
+    let end = writeFixedHeader(this.bytes, at, SUBACK << 4, 2 + returnCodes.length);
+    end = this.bytes.writeUInt16BE(packetId, end);
+    for (const code of returnCodes) this.bytes[end++] = code;
+    this.commit(end);
+  }
+
+  pingresp(): void {
+    const at = this.reserve(2);
+    this.bytes[at] = PINGRESP << 4;
+    this.bytes[at + 1] = 0;
+    this.commit(at + 2);
+  }
+
+  #acknowledge(first: number, packetId: number): void {
+    const at = this.reserve(4);
+    const { bytes } = this;
+    bytes[at] = first;
+    bytes[at + 1] = 2;
+    bytes[at + 2] = packetId >> 8;
+    bytes[at + 3] = packetId & 255;
+    this.commit(at + 4);
+  }
+
+  #widen(count: number): void {
+    const wider = this.#pool.take(Math.max(this.#used + count, this.bytes.length * 2, this.#hint));
+    if (this.#used > 0) {
+      this.bytes.copy(wider, 0, 0, this.#used);
+      this.#pool.giveBack(this.bytes);
+    }
+    this.bytes = wider;
+  }
+
+  /** Writes end in the order they were made. After a fault the slab is left to the collector: the stream may still hold it. */
+  readonly #onWritten = (fault?: Error | null): void => {
+    const slab = this.#lent.shift();
+    if (fault != null || slab === undefined) return;
+    this.#pool.giveBack(slab);
+    this.#onProgress();
+  };
+}
