@@ -1,0 +1,79 @@
+// `petiole run`: loads the settings, opens the spoke, and closes it on SIGTERM or SIGINT.
+
+import { ensureDirectory } from "#base/disk.ts";
+import type { Env } from "#base/env.ts";
+import { explain } from "#base/errors.ts";
+import { formatFault } from "#base/fault.ts";
+import { formatEndpoint } from "#base/net.ts";
+import { loadConfig } from "#config/load-config.ts";
+import type { Environment } from "#config/overrides.ts";
+import { openSpoke } from "../spoke.ts";
+import { VERSION } from "../version.ts";
+
+/** The container engine kills ten seconds after SIGTERM; we must be gone before. */
+const CLOSE_WITHIN_MS = 9_000;
+
+export interface Signals {
+  on(name: "SIGTERM" | "SIGINT" | "SIGHUP", listener: () => void): unknown;
+  off(name: "SIGTERM" | "SIGINT" | "SIGHUP", listener: () => void): unknown;
+}
+
+/** Returns the exit code once the daemon has closed. */
+export async function runDaemon(
+  places: { readonly dataDir: string; readonly settingsFile?: string },
+  environment: Environment,
+  env: Env,
+  signals: Signals,
+): Promise<number> {
+  const { log } = env;
+  await ensureDirectory(env.disk, places.dataDir);
+  const loaded = await loadConfig({ ...places, env: environment, disk: env.disk, entropy: env.entropy });
+  for (const warning of loaded.warnings) log.warn(warning);
+  for (const fault of loaded.faults) log.error(`settings: ${formatFault(fault)}`);
+  if (loaded.config === undefined) {
+    log.error('nothing to run with; mend the settings ("petiole check" lists every fault) and start again');
+    return 1;
+  }
+  const { config } = loaded;
+  const stop = new AbortController();
+  const onStop = () => stop.abort();
+  const onReread = () => log.warn("SIGHUP: reading the settings anew is not supported yet; restart the daemon instead");
+  signals.on("SIGTERM", onStop);
+  signals.on("SIGINT", onStop);
+  signals.on("SIGHUP", onReread);
+  try {
+    const spoke = await openSpoke(config, { dataDir: places.dataDir, version: VERSION }, env, stop.signal);
+    log.info("running", {
+      version: VERSION,
+      server_name: config.serverName,
+      settings: loaded.source,
+      mqtt: spoke.mqttEndpoint === null ? "off" : formatEndpoint(spoke.mqttEndpoint),
+      monitor: spoke.monitorEndpoint === null ? "off" : formatEndpoint(spoke.monitorEndpoint),
+      hubs: config.leafnodes.remotes.flatMap(({ urls }) => urls.map(({ text }) => text)).join(","),
+    });
+    await aborted(stop.signal);
+    log.info("stopping: no new messages, goodbye to the hub, outbox to flash");
+    using _late = env.clock.after(CLOSE_WITHIN_MS, () =>
+      log.error("closing takes longer than the container engine allows; what was acknowledged is safe"),
+    );
+    await spoke[Symbol.asyncDispose]();
+    log.info("stopped");
+    return 0;
+  } catch (error) {
+    if (stop.signal.aborted) return 0; // told to stop before it was up
+    log.error(`cannot run: ${explain(error)}`);
+    return 1;
+  } finally {
+    signals.off("SIGTERM", onStop);
+    signals.off("SIGINT", onStop);
+    signals.off("SIGHUP", onReread);
+  }
+}
+
+/** Keeps the process alive until the signal is aborted. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+}

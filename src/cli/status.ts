@@ -1,0 +1,73 @@
+// `petiole status`: asks the running daemon over its control socket and prints what it says.
+
+import { request } from "node:http";
+import { PetioleError, systemCode } from "#base/errors.ts";
+import type { StatusReport } from "#status/report.ts";
+
+export const DAEMON_NOT_RUNNING = "DAEMON_NOT_RUNNING";
+
+const ANSWER_WITHIN_MS = 5000;
+
+/** Throws DAEMON_NOT_RUNNING when nobody answers on the socket. */
+export async function fetchStatus(socketPath: string): Promise<StatusReport> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const asking = request({ socketPath, path: "/statusz", timeout: ANSWER_WITHIN_MS }, (response) => {
+    let body = "";
+    response.setEncoding("utf8");
+    response.on("data", (chunk: string) => {
+      body += chunk;
+    });
+    response.on("end", () => resolve(body)).on("error", reject);
+  });
+  asking.on("error", reject).on("timeout", () => asking.destroy(new Error(`no answer within ${ANSWER_WITHIN_MS / 1000} s`)));
+  asking.end();
+  try {
+    return JSON.parse(await promise) as StatusReport; // our own daemon, our own type
+  } catch (cause) {
+    const isAbsent = ["ENOENT", "ECONNREFUSED"].includes(systemCode(cause) ?? "");
+    const message = isAbsent
+      ? `no daemon runs in this data directory (${socketPath}); start it with "petiole run", or name its directory with --data`
+      : `the daemon at ${socketPath} did not answer`;
+    throw new PetioleError(DAEMON_NOT_RUNNING, message, { cause });
+  }
+}
+
+/** The report for people: what is wrong first. */
+export function formatStatus(report: StatusReport): string {
+  const lines = [
+    `${report.server_name}  petiole ${report.version}  up ${formatUptime(report.uptime_seconds)}  ${report.health.verdict.toUpperCase()}`,
+  ];
+  for (const reason of report.health.reasons) lines.push(`  ! ${reason}`);
+  for (const { account, link, outbox } of report.remotes) {
+    const hub = link.hub_name === null ? "" : `  hub ${link.hub_name} ${link.hub_version ?? ""}`;
+    const rtt = link.rtt_ms === null ? "" : `  rtt ${link.rtt_ms.toFixed(1)} ms`;
+    lines.push(`link ${account}  ${link.state}  ${link.url}${link.tls ? "  TLS" : ""}${hub}${rtt}  since ${link.since}`);
+    lines.push(
+      `outbox ${account}  ${outbox.mode}  ${outbox.depth} waiting (${formatBytes(outbox.flash_bytes)} on flash)  ${outbox.delivered} delivered`,
+    );
+    for (const loss of outbox.losses)
+      lines.push(
+        `  ${loss.messages} ${loss.reason}${loss.from_seq === null ? "" : ` (${loss.from_seq} to ${loss.through_seq})`}`,
+      );
+  }
+  if (report.mqtt !== null)
+    lines.push(
+      `mqtt  ${report.mqtt.listen}  ${report.mqtt.clients} clients  ${report.mqtt.messages_in} in  ${report.mqtt.messages_out} out`,
+    );
+  for (const port of report.serial)
+    lines.push(`serial ${port.name}  ${port.state}  ${port.path ?? "no device"}  ${port.frames} frames  ${port.errors} errors`);
+  return `${lines.join("\n")}\n`;
+}
+
+function formatUptime(seconds: number): string {
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor((seconds % 86_400) / 3600);
+  const minutes = Math.floor((seconds % 3600) / 60);
+  return days > 0 ? `${days} d ${hours} h` : hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`;
+}
+
+function formatBytes(bytes: number): string {
+  const steps = ["B", "KiB", "MiB", "GiB"];
+  const step = bytes < 1024 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return step === 0 ? `${bytes} B` : `${(bytes / 1024 ** step).toFixed(1)} ${steps[step]}`;
+}

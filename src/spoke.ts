@@ -1,0 +1,93 @@
+// The composition root: opens every part, wires them, and closes them in reverse.
+//
+//   lock → accounts → uplinks (outbox recovers here) → mqtt, serial → monitor → links start to dial
+//
+// Doors open only after the outboxes are ready to keep what comes in, and a link is never waited for (DESIGN §1.2).
+
+import { createAuthenticator } from "#access/authenticator.ts";
+import type { Env } from "#base/env.ts";
+import type { Endpoint } from "#base/net.ts";
+import type { Config } from "#config/config.ts";
+import { type MqttIngress, openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
+import { openSerial, type SerialIngress } from "#ingress/serial/serial-ingress.ts";
+import { type Monitor, openMonitor } from "#monitor/monitor.ts";
+import { AccountRouter } from "#router/router.ts";
+import type { StatusReport } from "#status/report.ts";
+import { openUplink, type Uplink } from "#uplink/uplink.ts";
+import { lockDataDirectory } from "./data-lock.ts";
+import { reportOf } from "./status-report.ts";
+
+/** The control socket in the data directory: `petiole status` asks here. */
+export function controlSocketPath(dataDir: string): string {
+  return `${dataDir}/control.sock`;
+}
+
+export interface SpokeFacts {
+  readonly dataDir: string;
+  readonly version: string;
+}
+
+export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, signal: AbortSignal): Promise<Spoke> {
+  await using scope = new AsyncDisposableStack(); // undone in reverse if anything below throws
+  scope.use(await lockDataDirectory(facts.dataDir));
+  const accounts = new Map(config.accounts.map(({ name }) => [name, new AccountRouter(name, env.entropy)] as const));
+
+  const parts: { uplinks: Uplink[]; mqtt: MqttIngress | null; serial: SerialIngress | null } = {
+    uplinks: [],
+    mqtt: null,
+    serial: null,
+  };
+  for (const remote of config.leafnodes.remotes) {
+    const account = accounts.get(remote.account)!; // the settings were checked
+    const deps = {
+      account,
+      outbox: config.outbox,
+      serverName: config.serverName,
+      deviceId: config.deviceId,
+      dataDir: facts.dataDir,
+      maxPayload: config.limits.maxPayload,
+    };
+    parts.uplinks.push(scope.use(await openUplink(remote, deps, env, signal)));
+  }
+  if (config.mqtt !== null) {
+    const authenticator = scope.use(createAuthenticator(config, env));
+    parts.mqtt = scope.use(await openMqtt(config.mqtt, { accounts, authenticator, limits: config.limits, env }, signal));
+  }
+  if (config.serial.length > 0) {
+    const account = accounts.get(config.accounts[0]!.name)!; // serial ports speak into the first account
+    parts.serial = scope.use(await openSerial(config.serial, { account, env }, signal));
+  }
+  const startedAt = env.clock.now();
+  const report = () => reportOf(config, facts, parts, { uptimeMs: env.clock.now() - startedAt, wall: env.clock.wall() });
+  const listen = config.monitor?.listen ?? null;
+  const monitor = scope.use(
+    await openMonitor({ listen, socketPath: controlSocketPath(facts.dataDir) }, report, {
+      disk: env.disk,
+      log: env.log.part("monitor"),
+    }),
+  );
+  for (const uplink of parts.uplinks) uplink.start();
+  return new Spoke(report, monitor, parts.mqtt?.endpoint ?? null, scope.move());
+}
+
+export class Spoke implements AsyncDisposable {
+  readonly report: () => StatusReport;
+  /** Where MQTT and the monitor really listen; null when off. */
+  readonly mqttEndpoint: Endpoint | null;
+  readonly monitorEndpoint: Endpoint | null;
+  readonly #scope: AsyncDisposableStack;
+  #closed: Promise<void> | undefined;
+
+  constructor(report: () => StatusReport, monitor: Monitor, mqttEndpoint: Endpoint | null, scope: AsyncDisposableStack) {
+    this.report = report;
+    this.monitorEndpoint = monitor.endpoint;
+    this.mqttEndpoint = mqttEndpoint;
+    this.#scope = scope;
+  }
+
+  /** Opening in reverse: no new messages, the last batch handed over, goodbye to the hub, the outbox on flash. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#scope.disposeAsync();
+    return this.#closed;
+  }
+}

@@ -1,0 +1,95 @@
+// What the daemon says about itself: plain types, read by the command line, the monitor port, the metrics and the page.
+// Field names are the outside's (snake_case), because this is what leaves the process.
+
+export interface StatusReport {
+  readonly version: string;
+  readonly server_name: string;
+  readonly device_id: string;
+  /** RFC 3339, by a clock that may be wrong. */
+  readonly now: string;
+  readonly uptime_seconds: number;
+  readonly rss_bytes: number;
+  readonly health: Health;
+  readonly remotes: readonly RemoteReport[];
+  readonly mqtt: MqttReport | null;
+  readonly serial: readonly SerialReport[];
+}
+
+/** `ok`: all well. `degraded`: it works, but somebody should look. `failed`: acknowledgements are at a standstill. */
+export interface Health {
+  readonly verdict: "ok" | "degraded" | "failed";
+  /** Plain sentences, worst first. */
+  readonly reasons: readonly string[];
+}
+
+export interface RemoteReport {
+  readonly account: string;
+  readonly link: LinkReport;
+  readonly outbox: OutboxReport;
+}
+
+export interface LinkReport {
+  readonly state: "waiting" | "dialing" | "securing" | "awaiting-info" | "joining" | "syncing" | "ready" | "stopped";
+  readonly url: string;
+  readonly since: string;
+  readonly attempt: number;
+  readonly rtt_ms: number | null;
+  readonly tls: boolean;
+  readonly hub_name: string | null;
+  readonly hub_version: string | null;
+  readonly hub_interest: number;
+  readonly connects: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly messages_in: number;
+  readonly last_error: { readonly code: string; readonly message: string; readonly at: string } | null;
+}
+
+export interface OutboxReport {
+  readonly mode: "down" | "draining" | "direct";
+  /** Messages kept and not yet confirmed by the hub. */
+  readonly depth: number;
+  readonly flash_bytes: number;
+  readonly staged_bytes: number;
+  /** Messages for which nobody at the hub listens yet. */
+  readonly held: number;
+  readonly last_seq: number;
+  readonly confirmed_seq: number;
+  readonly committed_seq: number;
+  readonly delivered: number;
+  readonly live_sent: number;
+  readonly commits: number;
+  readonly fault: string | null;
+  readonly losses: readonly {
+    readonly reason: string;
+    readonly messages: number;
+    readonly from_seq: number | null;
+    readonly through_seq: number | null;
+  }[];
+  readonly recovery: { readonly records: number; readonly torn_bytes: number; readonly damaged: number };
+}
+
+export interface MqttReport {
+  readonly listen: string;
+  readonly clients: number;
+  readonly connections: number;
+  readonly messages_in: number;
+  readonly messages_out: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  /** From clients without a subject or a permission for it. */
+  readonly refused: number;
+  /** To clients that read too slowly. */
+  readonly dropped: number;
+}
+
+export interface SerialReport {
+  readonly name: string;
+  readonly path: string | null;
+  readonly state: string;
+  readonly cause: string | null;
+  readonly is_silent: boolean;
+  readonly bytes: number;
+  readonly frames: number;
+  readonly errors: number;
+}

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import * as http from "node:http";
+import * as path from "node:path";
+import { test } from "node:test";
+import { systemDisk } from "#base/disk.ts";
+import { PetioleError } from "#base/errors.ts";
+import { silentLog } from "#base/log.ts";
+import { openMonitor } from "#monitor/monitor.ts";
+import { judge } from "#status/health.ts";
+import type { RemoteReport, SerialReport, StatusReport } from "#status/report.ts";
+import { fetchStatus, formatStatus } from "../../src/cli/status.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+const REMOTE: RemoteReport = {
+  account: "EDGE",
+  link: {
+    state: "ready",
+    url: "tls://hub:7422",
+    since: "2026-01-01T00:00:00.000Z",
+    attempt: 0,
+    rtt_ms: 12.5,
+    tls: true,
+    hub_name: "hub1",
+    hub_version: "2.15.1",
+    hub_interest: 3,
+    connects: 1,
+    bytes_in: 10,
+    bytes_out: 20,
+    messages_in: 1,
+    last_error: null,
+  },
+  outbox: {
+    mode: "direct",
+    depth: 5,
+    flash_bytes: 2048,
+    staged_bytes: 0,
+    held: 0,
+    last_seq: 9,
+    confirmed_seq: 9,
+    committed_seq: 0,
+    delivered: 9,
+    live_sent: 4,
+    commits: 0,
+    fault: null,
+    losses: [{ reason: "displaced", messages: 7, from_seq: 1, through_seq: 7 }],
+    recovery: { records: 0, torn_bytes: 0, damaged: 0 },
+  },
+};
+const PORT: SerialReport = {
+  name: "scale",
+  path: "/dev/ttyUSB0",
+  state: "open",
+  cause: null,
+  is_silent: false,
+  bytes: 1,
+  frames: 1,
+  errors: 0,
+};
+
+function report(remotes: readonly RemoteReport[] = [REMOTE]): StatusReport {
+  return {
+    version: "1.0.0",
+    server_name: 'gw-"1"\n',
+    device_id: "0123456789",
+    now: "2026-01-01T00:00:00.000Z",
+    uptime_seconds: 90_061,
+    rss_bytes: 1,
+    health: judge(remotes, [PORT]),
+    remotes,
+    mqtt: null,
+    serial: [PORT],
+  };
+}
+
+async function ask(port: number, address: string, method = "GET"): Promise<{ status: number; type: string; body: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; type: string; body: string }>();
+  http
+    .request({ port, path: address, method, agent: false }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        body += chunk;
+      });
+      response.on("end", () => resolve({ status: response.statusCode!, type: String(response.headers["content-type"]), body }));
+    })
+    .on("error", reject)
+    .end();
+  return await promise;
+}
+
+async function opened(answer: () => StatusReport) {
+  const folder = await tempFolder();
+  const socketPath = path.join(folder.path, "control.sock");
+  const env = { disk: systemDisk(), log: silentLog() };
+  const monitor = await openMonitor({ listen: { host: "127.0.0.1", port: 0 }, socketPath }, answer, env);
+  return {
+    monitor,
+    socketPath,
+    port: monitor.endpoint!.port,
+    async [Symbol.asyncDispose]() {
+      await monitor[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("the control socket gives the report that petiole status prints", async () => {
+  await using open = await opened(report);
+  const got = await fetchStatus(open.socketPath);
+  assert.deepEqual(got, report());
+  const text = formatStatus(got);
+  for (const part of ["DEGRADED", "up 1 d 1 h", "7 of the oldest messages were dropped", "2.0 KiB", "rtt 12.5 ms", "scale"]) {
+    assert.ok(text.includes(part), `${part} in\n${text}`);
+  }
+});
+
+test("/metrics is Prometheus text with a HELP line each and labels escaped", async () => {
+  await using open = await opened(report);
+  const { status, type, body } = await ask(open.port, "/metrics?x=1");
+  assert.equal(status, 200);
+  assert.match(type, /^text\/plain; version=0\.0\.4/);
+  assert.match(body, /^petiole_outbox_messages\{account="EDGE"\} 5$/m);
+  assert.match(body, /^petiole_outbox_lost_total\{account="EDGE",reason="displaced"\} 7$/m);
+  assert.match(body, /^petiole_link_rtt_seconds\{account="EDGE"\} 0\.0125$/m);
+  assert.ok(body.includes('server_name="gw-\\"1\\"\\n"'), "a name cannot forge a line");
+  for (const line of body.split("\n").filter((each) => each !== "" && !each.startsWith("#"))) {
+    assert.ok(body.includes(`# HELP ${line.split(/[{ ]/)[0]} `), line);
+  }
+});
+
+test("/healthz: no link is no failure; no link and no disk is", async () => {
+  const down: RemoteReport = { ...REMOTE, link: { ...REMOTE.link, state: "waiting" } };
+  const broken: RemoteReport = { ...down, outbox: { ...down.outbox, fault: "ENOSPC" } };
+  let remotes = [down];
+  await using open = await opened(() => report(remotes));
+  assert.equal((await ask(open.port, "/healthz")).status, 200);
+  remotes = [broken];
+  const { status, body } = await ask(open.port, "/healthz");
+  assert.equal(status, 503);
+  assert.match(body, /cannot write to flash: ENOSPC/);
+});
+
+test("anything else is told what there is, and nothing can be changed here", async () => {
+  await using open = await opened(report);
+  assert.equal((await ask(open.port, "/../etc/passwd")).status, 404);
+  assert.equal((await ask(open.port, "/healthz", "POST")).status, 405);
+});
+
+test("a port that is taken is named, and the half-open monitor leaves nothing behind", async () => {
+  await using open = await opened(report);
+  await using folder = await tempFolder();
+  const taken = { listen: { host: "127.0.0.1", port: open.port }, socketPath: path.join(folder.path, "control.sock") };
+  await assert.rejects(
+    openMonitor(taken, report, { disk: systemDisk(), log: silentLog() }),
+    (error) =>
+      error instanceof PetioleError && error.code === "MONITOR_LISTEN_FAILED" && error.message.includes(String(open.port)),
+  );
+});
+
+test("asking where no daemon runs says so, and how to start one", async () => {
+  await using folder = await tempFolder();
+  await assert.rejects(fetchStatus(path.join(folder.path, "control.sock")), /no daemon runs in this data directory.*petiole run/);
+});
