@@ -1,0 +1,143 @@
+// Bundles the daemon: dist/petiole.js, and beside it what cannot be bundled. `dist/` is all that an image needs besides Node.
+//
+//   dist/petiole.js                       one ES module, executable, names its version and commit
+//   dist/petiole.js.map                   so that a stack trace names the source's lines
+//   dist/native/serialport-<cpu>.node     serialport's prebuilt binding for glibc, for each processor we support
+//   dist/package.json                     says that the program is a module, which spares Node a guess at every start
+//   dist/LICENSES.txt                     of every package inside the bundle
+//
+// The same tree gives the same bytes: no time, no machine's path goes in.
+
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
+import * as esbuild from "esbuild";
+import { tryCommand } from "./lib/command.ts";
+import { ROOT } from "./lib/suites.ts";
+
+export interface BuildOptions {
+  readonly entry?: string;
+  readonly outFolder?: string;
+}
+
+/** Processors as Node calls them → serialport's folder and file. */
+const BINDINGS: Readonly<Record<string, string>> = {
+  x64: "linux-x64/@serialport+bindings-cpp.glibc.node",
+  arm64: "linux-arm64/@serialport+bindings-cpp.armv8.glibc.node",
+};
+
+// What CommonJS packages inside an ES module still reach for: `require` for Node's own modules and the binding.
+const BANNER = `#!/usr/bin/env node
+import { createRequire as petioleCreateRequire } from "node:module";
+const require = petioleCreateRequire(import.meta.url);
+const __dirname = import.meta.dirname;`;
+
+/** serialport finds its binding through node-gyp-build, by its place in node_modules; in the bundle it lies beside us. */
+const bindingBesideBundle: esbuild.Plugin = {
+  name: "binding-beside-bundle",
+  setup(build) {
+    build.onResolve({ filter: /^node-gyp-build$/ }, () => ({ path: "native", namespace: "petiole" }));
+    build.onLoad({ filter: /.*/, namespace: "petiole" }, () => ({
+      contents: 'const file = ["./native/serialport-", process.arch, ".node"].join("");\nmodule.exports = () => require(file);\n',
+      loader: "js",
+    }));
+  },
+};
+
+/** Builds into temporary names and puts each file in place by a rename, so that a daemon started meanwhile finds whole files. */
+export async function build({ entry = "src/main.ts", outFolder = path.join(ROOT, "dist") }: BuildOptions = {}): Promise<void> {
+  const { version } = JSON.parse(await fs.readFile(path.join(ROOT, "package.json"), "utf8")) as { version: string };
+  const result = await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: [entry],
+    outfile: path.join(outFolder, "petiole.js"),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node26",
+    banner: { js: BANNER },
+    define: { PETIOLE_VERSION: JSON.stringify(version), PETIOLE_COMMIT: JSON.stringify(await commit()) },
+    plugins: [bindingBesideBundle],
+    sourcemap: "linked",
+    sourcesContent: false,
+    legalComments: "none", // LICENSES.txt has them whole
+    metafile: true,
+    write: false,
+    logLevel: "silent", // its errors come in the throw, its warnings below
+  });
+  if (result.warnings.length > 0) {
+    throw new Error((await esbuild.formatMessages(result.warnings, { kind: "warning" })).join("\n"));
+  }
+  await fs.mkdir(path.join(outFolder, "native"), { recursive: true });
+  for (const [processor, file] of Object.entries(BINDINGS)) {
+    const bytes = await fs.readFile(path.join(ROOT, "node_modules/@serialport/bindings-cpp/prebuilds", file));
+    await place(path.join(outFolder, "native", `serialport-${processor}.node`), bytes, 0o755);
+  }
+  await place(path.join(outFolder, "package.json"), Buffer.from('{"type":"module"}\n'), 0o644);
+  await place(path.join(outFolder, "LICENSES.txt"), Buffer.from(await licenses(Object.keys(result.metafile.inputs))), 0o644);
+  const files = result.outputFiles.toSorted((a, b) => b.path.localeCompare(a.path)); // the map first, the program last
+  for (const { path: file, contents } of files) await place(file, contents, file.endsWith(".js") ? 0o755 : 0o644);
+}
+
+async function place(file: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const fresh = `${file}.new-${process.pid}`;
+  await fs.writeFile(fresh, bytes, { mode });
+  await fs.chmod(fresh, mode);
+  await fs.rename(fresh, file);
+}
+
+/** The commit we stand on, marked when the tree differs from it. A build without git may say it by PETIOLE_COMMIT. */
+async function commit(): Promise<string> {
+  const given = process.env["PETIOLE_COMMIT"];
+  if (given) return given;
+  const head = await tryCommand("git", ["-C", ROOT, "rev-parse", "--short=12", "HEAD"]).catch(() => undefined); // no git here
+  if (head?.code !== 0) return "unknown";
+  const changes = await tryCommand("git", [
+    "-C",
+    ROOT,
+    "status",
+    "--porcelain",
+    "--",
+    "src",
+    "package-lock.json",
+    "scripts/build.ts",
+  ]);
+  return `${head.stdout.trim()}${changes.stdout.trim() ? "-changed" : ""}`;
+}
+
+/** The licence of each package that has a file in the bundle, in the order of their names. */
+async function licenses(inputs: readonly string[]): Promise<string> {
+  const packages = new Set(inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []));
+  const chapters: string[] = [];
+  for (const folder of [...packages].sort()) {
+    const described = JSON.parse(await fs.readFile(path.join(ROOT, folder, "package.json"), "utf8")) as Record<string, string>;
+    const names = await fs.readdir(path.join(ROOT, folder));
+    const file = names.find((name) => /^(licen[cs]e|copying)/i.test(name));
+    const text =
+      file === undefined ? `License: ${described["license"]}` : await fs.readFile(path.join(ROOT, folder, file), "utf8");
+    chapters.push(`${described["name"]} ${described["version"]}\n\n${text.trim()}\n`);
+  }
+  return chapters.join(`\n${"-".repeat(80)}\n\n`);
+}
+
+/** Whether dist/ is missing or anything it is made of is newer. */
+async function isStale(): Promise<boolean> {
+  const built = await fs.stat(path.join(ROOT, "dist/petiole.js")).catch(() => undefined); // not built yet
+  if (built === undefined) return true;
+  const sources = await Array.fromAsync(
+    fs.glob(["src/**", "package.json", "package-lock.json", "scripts/build.ts"], { cwd: ROOT }),
+  );
+  const times = await Promise.all(sources.map(async (file) => (await fs.stat(path.join(ROOT, file))).mtimeMs)); // folders too: a file gone
+  return Math.max(...times) > built.mtimeMs;
+}
+
+if (import.meta.main) {
+  try {
+    if (!process.argv.includes("--if-stale") || (await isStale())) {
+      await build();
+      console.log("built dist/petiole.js");
+    }
+  } catch (error) {
+    console.error(`petiole: the build failed: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+}
