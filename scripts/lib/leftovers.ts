@@ -3,7 +3,7 @@
 
 import * as fs from "node:fs/promises";
 
-export const MARK_NAME = "PETIOLE_TEST_MARK";
+export const MARK_NAME = "TEST_RUN_MARK";
 
 /** How long the kernel may take to end what was killed. */
 const KILL_MS = 1_000;

@@ -20,7 +20,7 @@ export interface FileResult {
 }
 
 export interface FileOptions {
-  /** Folder for this run's scratch files, shared by its test files through PETIOLE_TEST_RUN. */
+  /** Folder for this run's scratch files, shared by its test files through TEST_RUN_FOLDER. */
   readonly runFolder: string;
   /** Unique in the machine; marks every process the file starts. */
   readonly mark: string;
@@ -41,7 +41,7 @@ export async function runTestFile(file: string, options: FileOptions): Promise<F
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
     // NODE_TEST_CONTEXT would make the file speak to a `node --test` further up instead of to our reporter.
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, [MARK_NAME]: options.mark, PETIOLE_TEST_RUN: options.runFolder },
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, [MARK_NAME]: options.mark, TEST_RUN_FOLDER: options.runFolder },
   });
   let output = "";
   const keep = (text: string) => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutboxWorld } from "./outbox-world.ts";
 
-/** PETIOLE_SIM_SEED replays one run, PETIOLE_SIM_CUTS sets how often the power fails in all. */
-const SEED = Number(process.env["PETIOLE_SIM_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const CUTS = Number(process.env["PETIOLE_SIM_CUTS"] ?? 1000);
+/** SIM_SEED replays one run, SIM_CUTS sets how often the power fails in all. */
+const SEED = Number(process.env["SIM_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const CUTS = Number(process.env["SIM_CUTS"] ?? 1000);
 const CUTS_PER_WORLD = 20;
 
 test(`${CUTS} power cuts lose nothing acknowledged (seed ${SEED})`, async (t) => {
@@ -18,7 +18,7 @@ test(`${CUTS} power cuts lose nothing acknowledged (seed ${SEED})`, async (t) =>
       for (let i = 0; i < CUTS_PER_WORLD; i++) await world.live(5 + (i % 4) * 20);
       await world.settle();
     } catch (error) {
-      throw new Error(`replay with PETIOLE_SIM_SEED=${seed} PETIOLE_SIM_CUTS=${CUTS_PER_WORLD}`, { cause: error });
+      throw new Error(`replay with SIM_SEED=${seed} SIM_CUTS=${CUTS_PER_WORLD}`, { cause: error });
     }
     cuts += world.cuts;
     published += world.published;

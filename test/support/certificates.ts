@@ -1,6 +1,6 @@
 // Certificates for TLS tests, made by openssl: one authority, and servers and clients good and bad.
 //
-// Within one run of scripts/test all files share one set (PETIOLE_TEST_RUN names the run's folder); a file run by itself
+// Within one run of scripts/test all files share one set (TEST_RUN_FOLDER names the run's folder); a file run by itself
 // makes its own. Keys are P-256: quick to make, and what a device would use.
 
 import { execFile } from "node:child_process";
@@ -40,7 +40,7 @@ const NOW = ["200101000000Z", "20991231000000Z"] as const;
 const NAMES = ["server", "wrongName", "expired", "notYet", "stranger", "client"] as const;
 
 export async function certificates(): Promise<Certificates> {
-  const run = process.env["PETIOLE_TEST_RUN"];
+  const run = process.env["TEST_RUN_FOLDER"];
   if (run === undefined) {
     const folder = await tempFolder("petiole-certificates");
     await make(folder.path);

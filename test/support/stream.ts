@@ -2,6 +2,10 @@
 
 import type { NatsConnection } from "@nats-io/transport-node";
 
+const ANSWER_WITHIN_MS = 20_000;
+/** "No suitable peers" and "temporarily unavailable": a cluster that has just found together says so for a moment. */
+const SETTLING: ReadonlySet<number> = new Set([10005, 10008]);
+
 interface StreamState {
   readonly messages: number;
   readonly last_seq: number;
@@ -56,10 +60,20 @@ export class HubStream {
     return state;
   }
 
+  /** Asked again while nobody answers: a cluster that elects a leader is silent. Every request here may be repeated. */
   async #ask(what: string, body: object): Promise<Record<string, unknown>> {
-    const answer = await this.#nats.request(`$JS.API.${what}`, JSON.stringify(body), { timeout: 10_000 });
-    const json = answer.json<Record<string, unknown>>();
-    if (json["error"] !== undefined) throw new Error(`JetStream refused ${what}: ${JSON.stringify(json["error"])}`);
-    return json;
+    const end = performance.now() + ANSWER_WITHIN_MS;
+    for (;;) {
+      try {
+        const answer = await this.#nats.request(`$JS.API.${what}`, JSON.stringify(body), { timeout: 1_000 });
+        const json = answer.json<Record<string, unknown> & { error?: { err_code: number } }>();
+        if (json.error === undefined) return json;
+        const isSettling = SETTLING.has(json.error.err_code) && performance.now() < end;
+        if (!isSettling) throw new Error(`JetStream refused ${what}: ${JSON.stringify(json.error)}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      } catch (error) {
+        if (!(error instanceof Error && error.name === "TimeoutError") || performance.now() > end) throw error;
+      }
+    }
   }
 }
