@@ -3,7 +3,7 @@
 // Knows nothing of states or retries: link.ts owns it for the length of one attempt.
 
 import type { Clock, Millis } from "#base/clock.ts";
-import { explain, PetioleError } from "#base/errors.ts";
+import { PetioleError } from "#base/errors.ts";
 import type { ByteStream } from "#base/net.ts";
 import type { Carrier } from "#outbox/hub-view.ts";
 import { writePing, writePong } from "#wire/leaf-lines.ts";
@@ -176,7 +176,7 @@ export class LeafConnection implements Carrier {
   };
 
   readonly #onError = (error: Error): void =>
-    this.#end(new PetioleError(LEAF_CLOSED, `the connection to hub ${this.#hub} failed (${explain(error)})`, { cause: error }));
+    this.#end(new PetioleError(LEAF_CLOSED, `the connection to hub ${this.#hub} failed`, { cause: error }));
 
   readonly #onEnd = (): void => this.#end(new PetioleError(LEAF_CLOSED, `hub ${this.#hub} closed the connection`));
 

@@ -311,7 +311,7 @@ export class Link implements AsyncDisposable {
     this.#lastError = null;
     this.#liveness = this.#env.clock.every(LIVENESS_EVERY_MS, () => this.#checkLiveness());
     const { name, version } = this.#info!;
-    this.#env.log.info("link ready", { url: this.#url.text, hub: name, version, tls: this.#isTls, rtt_ms: this.#rtt });
+    this.#env.log.info("link ready", { url: this.#url.text, hub: name, version, tls: this.#isTls, rtt_ms: this.status().rttMs });
     this.#events.onReady(this.#connection!, this.#info!);
   }
 

@@ -83,7 +83,7 @@ export const remoteOptions = fields(
     deny_imports: optional(list(subjectFilter()), [], "subjects never taken from the hub"),
     deny_exports: optional(list(subjectFilter()), [], "subjects never sent to the hub"),
     no_randomize: optional(flag(), false, "try the URLs in the order given"),
-    ignore_discovered_servers: optional(flag(), false, "dial the configured URLs only, not those the hub tells of"),
+    ignore_discovered_servers: later(flag(), true, "dial the configured URLs only; those the hub tells of are not used yet"),
     reconnect: optional(reconnectOptions, {}, "how to come back after a lost link"),
     proxy: later(nothing(), null, "HTTP proxy for WebSocket URLs"),
     flush_delay: later(duration("0ms", "1m"), "0ms", "metered links: gather up to this long before a flush"),

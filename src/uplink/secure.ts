@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import * as tls from "node:tls";
 import type { Disk } from "#base/disk.ts";
 import { readWhole } from "#base/disk.ts";
-import { explain, PetioleError, systemCode } from "#base/errors.ts";
+import { PetioleError, systemCode } from "#base/errors.ts";
 import type { ByteStream } from "#base/net.ts";
 import { LEAF_CREDENTIALS, LEAF_TLS_FAILED } from "./errors.ts";
 import type { TlsOptions } from "./options.ts";
@@ -74,7 +74,7 @@ export async function secure(
   } catch (cause) {
     throw new PetioleError(LEAF_TLS_FAILED, `hub ${hub.label}: ${plainWords(cause, name)}`, { remedy: "backoff", cause });
   }
-  const onEnd = () => reject(new Error("the hub closed the connection during the TLS handshake"));
+  const onEnd = () => reject(Object.assign(new Error("the stream ended"), { code: "ECONNRESET" }));
   const onAbort = () => {
     reject(signal.reason);
     socket.destroy();
@@ -88,11 +88,17 @@ export async function secure(
     socket.on("error", () => undefined); // what comes after the first fault says nothing new
     socket.destroy();
     signal.throwIfAborted();
-    throw new PetioleError(LEAF_TLS_FAILED, `hub ${hub.label}: ${plainWords(cause, name)}`, { remedy: "backoff", cause });
+    const remedy = isPassing(cause) ? "retry" : "backoff";
+    throw new PetioleError(LEAF_TLS_FAILED, `hub ${hub.label}: ${plainWords(cause, name)}`, { remedy, cause });
   } finally {
     socket.off("secureConnect", resolve).off("error", reject).off("close", onEnd);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** A network that failed in the middle heals by itself; a certificate or a wrong port wants a person. */
+function isPassing(fault: unknown): boolean {
+  return ["ECONNRESET", "EPIPE", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH"].includes(systemCode(fault) ?? "");
 }
 
 function plainWords(fault: unknown, name: string): string {
@@ -112,8 +118,8 @@ function plainWords(fault: unknown, name: string): string {
     case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
       return "it answers without TLS; if it speaks TLS only after INFO, set tls.handshake_first to false, else check the port";
     case "ECONNRESET":
-      return "it closed the connection during the TLS handshake; check the port, and whether it does TLS at all";
+      return "the connection ended during the TLS handshake; if that goes on, check the port, and whether it does TLS at all";
     default:
-      return `TLS failed (${explain(fault)})`;
+      return "TLS failed";
   }
 }

@@ -253,6 +253,19 @@ for (const [name, which, words] of [
   });
 }
 
+test("a network that fails in the middle of the handshake is tried again within the ordinary back-off", async () => {
+  await using hub = await FakeHub.listen();
+  const remote = { urls: [hub.url], tls: { handshake_first: true }, reconnect: { min: "10ms", max: "20ms" } };
+  await using spoke = new LinkHarness(remoteFrom(remote));
+  spoke.link.start();
+  for (let i = 0; i < 6; i++) {
+    const connection = await hub.nextConnection();
+    while (connection.received.length === 0) await new Promise((done) => setImmediate(done));
+    connection.resets();
+  }
+  assert.equal(spoke.link.status().lastError?.code, "LEAF_TLS_FAILED");
+});
+
 test("an unreadable CA file is named, with the setting it stands in", async () => {
   await using hub = await FakeHub.listen();
   await using spoke = new LinkHarness(

@@ -233,6 +233,7 @@ test("every key of the design is known: what is not there yet is unsupported, ne
     "leafnodes.remotes[0].credentials unsupported",
     "leafnodes.remotes[0].compression.mode unsupported",
     "leafnodes.remotes[0].compression.rtt_thresholds unsupported",
+    "leafnodes.remotes[0].ignore_discovered_servers unsupported",
     "leafnodes.remotes[0].reconnect.return_to_first unsupported",
     "outbox.rules[0].confirm unsupported",
     "outbox.rules[1].order unsupported",
