@@ -1,0 +1,139 @@
+// The spoke of the demo: the built daemon as a process of its own, with settings as its owner would write them.
+
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
+import type { StatusReport } from "#status/report.ts";
+import { fetchStatus } from "../../../src/cli/status.ts";
+import { controlSocketPath } from "../../../src/spoke.ts";
+import { ROOT } from "../suites.ts";
+import { lastLines, pause, startChild, unlessAborted, watchChild } from "./child.ts";
+import { password } from "./hub.ts";
+
+/** Subject of each source, and the topic of the MQTT device. */
+export const SERIAL_SUBJECT = "sensors.weather";
+export const MQTT_SUBJECT = "sensors.greenhouse";
+export const MQTT_TOPIC = "sensors/greenhouse";
+
+const PORT_NAME = "weather";
+const READY_WITHIN_MS = 20_000;
+const POLL_MS = 50;
+
+export interface Wiring {
+  readonly leafUrl: string;
+  readonly caFile: string;
+  readonly leafUser: string;
+  readonly leafPassword: string;
+  /** The serial device. */
+  readonly ttyPath: string;
+}
+
+export interface MqttLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface Spoke extends AsyncDisposable {
+  readonly dataDir: string;
+  readonly mqttPort: number;
+  readonly monitorUrl: string;
+  /** The demo's own device, and a user for the visitor. */
+  readonly device: MqttLogin;
+  readonly visitor: MqttLogin;
+  status(): Promise<StatusReport>;
+  /** The newest lines of its log. */
+  log(lines: number): string;
+}
+
+/** Resolves when the link is up and the serial port is open. */
+export async function startSpoke(
+  folder: string,
+  wiring: Wiring,
+  signal: AbortSignal,
+  onFault: (why: Error) => void,
+): Promise<Spoke> {
+  await using scope = new AsyncDisposableStack();
+  const dataDir = path.join(folder, "data");
+  const device = { user: "greenhouse", password: password() };
+  const visitor = { user: "visitor", password: password() };
+  await fs.mkdir(dataDir);
+  const settings = JSON.stringify(describeSettings(wiring, device, visitor), undefined, 2);
+  await fs.writeFile(path.join(dataDir, "settings.json"), settings, { mode: 0o600 });
+  const args = [path.join(ROOT, "dist/petiole.js"), "run", "--data", dataDir];
+  const daemon = scope.use(await startChild(process.execPath, args, { env: withoutOverrides() }));
+  const running = daemon.says(/ running .* mqtt=\S+:(\d+) monitor=(\S+)/, READY_WITHIN_MS);
+  const [, mqtt, monitor] = await unlessAborted(running, signal);
+  watchChild(daemon, "the spoke", signal, onFault);
+  const status = () => fetchStatus(controlSocketPath(dataDir));
+  await untilReady(status, signal);
+  const owned = scope.move();
+  return {
+    dataDir,
+    mqttPort: Number(mqtt),
+    monitorUrl: `http://${monitor}`,
+    device,
+    visitor,
+    status,
+    log: (lines) => lastLines(daemon.output, lines),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Port 0 lets the system choose, so that nothing else on the machine can be in the way. */
+function describeSettings(wiring: Wiring, device: MqttLogin, visitor: MqttLogin): object {
+  return {
+    server_name: "demo-gateway",
+    accounts: [
+      {
+        name: "EDGE",
+        users: [
+          { ...device, permissions: { publish: [MQTT_SUBJECT], subscribe: [] } },
+          { ...visitor, permissions: { publish: { deny: [MQTT_SUBJECT, SERIAL_SUBJECT] } } }, // its readings are counted
+        ],
+      },
+    ],
+    leafnodes: {
+      remotes: [
+        {
+          urls: [wiring.leafUrl],
+          user: wiring.leafUser,
+          password: wiring.leafPassword,
+          tls: { handshake_first: true, ca_file: wiring.caFile },
+          ignore_discovered_servers: true, // the hub's own address would lead past the cable
+          reconnect: { min: "250ms", max: "2s" },
+        },
+      ],
+    },
+    outbox: {
+      max_bytes: "256MiB",
+      free_reserve: "16MiB",
+      rules: [
+        { subjects: ["sensors.>"], class: "telemetry", keep: "always" },
+        { subjects: [">"], keep: "durable" },
+      ],
+    },
+    mqtt: { listen: "127.0.0.1:0" },
+    serial: [
+      { name: PORT_NAME, match: { path: wiring.ttyPath }, baud_rate: 115_200, subject: "sensors.{name}", silence_after: "10s" },
+    ],
+    monitor: { listen: "127.0.0.1:0" },
+  };
+}
+
+/** The visitor's environment must not change this spoke's settings. */
+function withoutOverrides(): Record<string, undefined> {
+  const names = Object.keys(process.env).filter((name) => /^(PETIOLE_.*|HUB_URLS|HUB_CREDENTIALS|DEVICE_NAME)$/.test(name));
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}
+
+async function untilReady(status: () => Promise<StatusReport>, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + READY_WITHIN_MS;
+  for (;;) {
+    const { remotes, serial, health } = await status();
+    if (remotes[0]?.link.state === "ready" && serial[0]?.state === "open") return;
+    if (performance.now() > deadline)
+      throw new Error(
+        `the spoke was not ready after ${READY_WITHIN_MS / 1000} s. It says: ${health.reasons.join("; ") || "nothing"}`,
+      );
+    await pause(POLL_MS, signal);
+  }
+}
