@@ -13,7 +13,7 @@ import { openSerial, type SerialIngress } from "#ingress/serial/serial-ingress.t
 import { type Monitor, openMonitor } from "#monitor/monitor.ts";
 import { AccountRouter } from "#router/router.ts";
 import type { StatusReport } from "#status/report.ts";
-import { openUplink, type Uplink } from "#uplink/uplink.ts";
+import { openUplink, outboxFolder, type Uplink } from "#uplink/uplink.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { reportOf } from "./status-report.ts";
 
@@ -66,8 +66,23 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
       log: env.log.part("monitor"),
     }),
   );
+  await warnOfOrphans(config, facts.dataDir, env);
   for (const uplink of parts.uplinks) uplink.start();
   return new Spoke(report, monitor, parts.mqtt?.endpoint ?? null, scope.move());
+}
+
+/** A renamed account leaves its outbox behind, perhaps with acknowledged messages in it: never deleted, always told. */
+async function warnOfOrphans(config: Config, dataDir: string, env: Env): Promise<void> {
+  const bound = new Set(config.leafnodes.remotes.map(({ account }) => outboxFolder(account)));
+  const found = await env.disk.list(`${dataDir}/outbox`).catch((): string[] => []); // no outbox yet
+  for (const folder of found.filter((name) => !bound.has(name))) {
+    env.log.warn(
+      "an outbox belongs to an account that no remote binds; what waits in it is not sent. Bind the account again, or remove the folder",
+      {
+        folder: `${dataDir}/outbox/${folder}`,
+      },
+    );
+  }
 }
 
 export class Spoke implements AsyncDisposable {

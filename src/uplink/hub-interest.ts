@@ -20,6 +20,8 @@ const LINGER_MS: Millis = 60_000;
 const WRITE_AFTER_MS: Millis = 30_000;
 /** Remembered entries at most. Above it, everything is taken as wanted: holding too much is bounded, dropping is not undone. */
 const REMEMBERED_MAX = 10_000;
+/** Entries of a hub kept in memory at most. A hub with more is taken to want everything: sending too much is no loss. */
+const ENTRIES_MAX = 200_000;
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 const FILE_NAME = "hub-interest.json";
 
@@ -43,6 +45,7 @@ export class HubInterest implements AsyncDisposable {
   readonly #rememberedTrie = new InterestTrie<Remembered>();
   #isKnown = false;
   #isComplete = false;
+  #isOverflowing = false;
   #written = "";
   #writeTimer: Disposable | undefined;
   #sweepTimer: Disposable | undefined;
@@ -81,6 +84,7 @@ export class HubInterest implements AsyncDisposable {
     this.#now.clear();
     this.#entries.clear();
     this.#isComplete = false;
+    this.#isOverflowing = false;
     this.#sweepTimer?.[Symbol.dispose]();
     this.#sweepTimer = undefined;
   }
@@ -89,6 +93,7 @@ export class HubInterest implements AsyncDisposable {
   add(filter: string, queue: string | null): boolean {
     const key = keyOf(filter, queue);
     if (this.#entries.has(key) || !isValidFilter(filter)) return false;
+    if (this.#entries.size >= ENTRIES_MAX) return this.#overflow();
     const entry = { filter, queue };
     this.#entries.set(key, entry);
     this.#now.insert(filter, entry);
@@ -126,6 +131,7 @@ export class HubInterest implements AsyncDisposable {
     for (const entry of this.#now.match(subject)) {
       if (entry.queue === null || !servedGroups.includes(entry.queue)) return "now";
     }
+    if (this.#isOverflowing) return "now";
     if (!this.#isKnown) return "unknown";
     if (this.#remembered.size >= REMEMBERED_MAX) return "before";
     for (const entry of this.#rememberedTrie.match(subject)) {
@@ -146,6 +152,15 @@ export class HubInterest implements AsyncDisposable {
     if (this.#writeTimer !== undefined) this.#write();
     this.#writeTimer?.[Symbol.dispose]();
     await this.#writing;
+  }
+
+  #overflow(): boolean {
+    if (this.#isOverflowing) return false;
+    this.#isOverflowing = true;
+    this.#env.log.warn(
+      `the hub listens to more than ${ENTRIES_MAX} subjects; everything is sent to it. Is the link isolated (isolated: true, hub 2.12 or newer)?`,
+    );
+    return true;
   }
 
   #remember(key: string, entry: HubInterestEntry): void {

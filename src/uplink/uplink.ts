@@ -33,9 +33,14 @@ export interface UplinkDeps {
 /** How long a closing uplink waits for the hub to confirm what it was sent. What it does not confirm is committed to flash. */
 const LAST_RECEIPT_MS = 2000;
 
+/** Name of an account's folder below `outbox/`. */
+export function outboxFolder(account: string): string {
+  return encodeURIComponent(account);
+}
+
 export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: Env, signal: AbortSignal): Promise<Uplink> {
   await using scope = new AsyncDisposableStack();
-  const directory = `${deps.dataDir}/outbox/${encodeURIComponent(remote.account)}`;
+  const directory = `${deps.dataDir}/outbox/${outboxFolder(remote.account)}`;
   await ensureDirectory(env.disk, directory);
   const log = env.log.part("uplink");
   const parts: { uplink?: Uplink } = {};

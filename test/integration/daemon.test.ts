@@ -88,6 +88,15 @@ test("a second daemon on the same directory is refused by name, and the first go
   assert.equal(server_name, "gw-test");
 });
 
+test("an outbox that no remote binds any more is left alone and told", async () => {
+  await using folder = await tempFolder();
+  const [mqttPort] = await freePorts(1);
+  await fs.mkdir(path.join(folder.path, "outbox", "OLD"), { recursive: true });
+  await using daemon = await Daemon.start({ dataDir: folder.path, mqttPort: mqttPort! });
+  assert.match(daemon.log, /no remote binds.*outbox\/OLD/);
+  assert.ok((await fs.stat(path.join(folder.path, "outbox", "OLD"))).isDirectory());
+});
+
 test("status without a daemon says so and exits with 1", async () => {
   await using folder = await tempFolder();
   const { code, stderr } = await petiole("status", "--data", folder.path);

@@ -104,6 +104,17 @@ test("the same interest after each reconnect costs the card nothing", async () =
   assert.equal(world.disk.counters.writtenBytes, writtenBytes);
 });
 
+test("a hub that listens to more than we can remember is taken to want everything", async () => {
+  const world = new World();
+  await using interest = await world.open();
+  for (let i = 0; i < 200_001; i++) interest.add(`s.${i}`, null);
+  interest.complete();
+  assert.equal(interest.listening("nobody.named.this", []), "now");
+  assert.equal(interest.size, 200_000);
+  interest.clear();
+  assert.equal(interest.listening("nobody.named.this", []), "before", "more than is remembered: held, not dropped");
+});
+
 for (const [name, bytes] of [
   ["is empty", ""],
   ["is cut short", '[["sensors.>",nul'],
