@@ -68,7 +68,9 @@ for (const version of TESTED_LINES) {
       cutter.cut();
       await spoke.until("the link is down", ({ remotes }) => remotes[0]!.link.state !== "ready");
       await publish(300);
-      assert.ok(spoke.spoke.report().remotes[0]!.outbox.depth >= 300);
+      const { last_seq, confirmed_seq, committed_seq } = spoke.spoke.report().remotes[0]!.outbox;
+      assert.ok(last_seq - confirmed_seq >= 300, "nothing of it is confirmed");
+      assert.equal(committed_seq, last_seq, "all of it is on flash");
       cutter.heal();
       await publish(50);
       await spoke.until(
