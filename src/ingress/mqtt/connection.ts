@@ -149,6 +149,7 @@ export class MqttConnection implements Client {
         hasTaken = true;
       }
       session?.flushInbound();
+      this.#framer.settle(); // only now: what was gathered points into its bytes
       if (hasTaken && this.#life.at === "connected") this.#silence.touch(); // whole packets only: a byte is no sign of life
     } catch (error) {
       this.#onBreach(error);

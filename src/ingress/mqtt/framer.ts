@@ -18,7 +18,7 @@ const SLAB_BYTES_MIN = 1024;
 export class Framer {
   /** Largest packet taken, fixed header included. May be changed between packets. */
   packetBytesMax: number;
-  /** Where the current packet lies; valid from `next() === true` until the following call. */
+  /** Where the current packet lies. Everything handed out since `accept` stays in place until `settle` or the next `accept`. */
   bytes: Buffer = EMPTY;
   /** First byte of the current packet: type and flags. */
   header = 0;
@@ -30,6 +30,8 @@ export class Framer {
   /** Unread bytes are `bytes[#at … #filled)`. */
   #at = 0;
   #filled = 0;
+  /** What is left is not a whole packet. */
+  #isWaiting = false;
 
   constructor(packetBytesMax: number) {
     this.packetBytesMax = packetBytesMax;
@@ -47,6 +49,7 @@ export class Framer {
 
   /** Takes the next chunk, which is the framer's from now on. Usually all before it was handed out; if not, it is joined. */
   accept(chunk: Buffer): void {
+    this.#isWaiting = false;
     const unread = this.unreadBytes;
     if (unread === 0) {
       this.bytes = chunk;
@@ -99,12 +102,21 @@ export class Framer {
     this.#slab = EMPTY;
     this.#at = 0;
     this.#filled = 0;
+    this.#isWaiting = false;
   }
 
-  /** Keeps what is left for the next chunk: a copy, so that ten bytes do not pin a chunk of 64 KiB. */
-  #wait(): false {
+  /**
+   * Nobody looks any more at what was handed out: keeps what is left for the next chunk as a copy, so that ten bytes do not pin a
+   * chunk of 64 KiB. Not earlier: batches point into these bytes, and the copy may land on them.
+   */
+  settle(): void {
+    if (!this.#isWaiting) return;
     if (this.unreadBytes === 0) this.clear();
     else this.#moveToSlab(this.unreadBytes);
+  }
+
+  #wait(): false {
+    this.#isWaiting = true;
     return false;
   }
 
