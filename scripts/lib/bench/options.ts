@@ -1,0 +1,78 @@
+// The command line of scripts/bench.
+
+import { parseArgs } from "node:util";
+
+export const HELP = `usage: scripts/bench [--quick] [--rounds N] [--inflight N] [--json] [--profile]
+
+Runs the spoke and nats-server as leaf (with its own MQTT) side by side against one TLS-first hub on loopback, in interleaved
+rounds: MQTT QoS 0 and QoS 1 at saturation, and 2,000 messages a second at QoS 0. Prints a table and the ratios.
+  --quick        fewer and shorter rounds: within a minute
+  --rounds N     how many rounds (default 5; with --quick 3)
+  --inflight N   unacknowledged QoS 1 messages per publisher (default 20)
+  --json         a machine-readable answer on standard output instead of the table
+  --profile      instead: runs the spoke alone under a CPU profile, once per workload, and prints where the time goes
+
+example: scripts/bench --quick --json > bench.json
+`;
+
+export interface BenchOptions {
+  readonly rounds: number;
+  readonly isQuick: boolean;
+  readonly isJson: boolean;
+  readonly isProfile: boolean;
+  readonly inflight: number;
+  /** Of one saturated run, and of the run that warms it up, in seconds at the rate found before. */
+  readonly saturatedSeconds: number;
+  readonly warmupSeconds: number;
+  readonly pacedSeconds: number;
+}
+
+/** The load: ten devices, each with its topic. */
+export const PUBLISHERS = 10;
+export const PAYLOAD_BYTES = 120;
+export const PACED_RATE = 2_000;
+/** Above the packet ids that a publisher's ring holds, nothing more can be unacknowledged. */
+export const INFLIGHT_MAX = 1_000;
+
+/** The options, or what to tell the user: the help, or a fault. */
+export function parseOptions(args: readonly string[]): BenchOptions | string {
+  let values: ReturnType<typeof parse>;
+  try {
+    values = parse(args);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  if (values.help) return HELP;
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
+  const inflight = Number(values.inflight);
+  if (!isCount(rounds, 100)) return `--rounds wants a number from 1 to 100, got "${values.rounds}"`;
+  if (!isCount(inflight, INFLIGHT_MAX)) return `--inflight wants a number from 1 to ${INFLIGHT_MAX}, got "${values.inflight}"`;
+  return {
+    rounds,
+    inflight,
+    isQuick: values.quick,
+    isJson: values.json,
+    isProfile: values.profile,
+    saturatedSeconds: values.quick ? 1.5 : 4,
+    warmupSeconds: values.quick ? 1.5 : 4,
+    pacedSeconds: values.quick ? 2 : 5,
+  };
+}
+
+function isCount(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= max;
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      rounds: { type: "string" },
+      inflight: { type: "string", default: "20" },
+      json: { type: "boolean", default: false },
+      profile: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  }).values;
+}

@@ -1,0 +1,205 @@
+// The systems under test, real processes on loopback: one hub, and leaves that link to it TLS-first, each into an account of
+// its own at the hub, so that the one not measured has nothing to do.
+
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
+import { fetchStatus } from "../../../src/cli/status.ts";
+import { controlSocketPath } from "../../../src/spoke.ts";
+import { type Certificates, certificates } from "../../../test/support/certificates.ts";
+import { SpawnedProcess } from "../../../test/support/processes.ts";
+import { tempFolder } from "../../../test/support/temp-folder.ts";
+import { build } from "../../build.ts";
+import { findNatsServer } from "../nats-server.ts";
+import { type Cores, pinned } from "./cores.ts";
+
+export type WorkloadName = "qos0" | "qos1" | "paced";
+
+/** A leaf under test. */
+export interface System extends AsyncDisposable {
+  readonly name: string;
+  readonly pid: number;
+  readonly mqttPort: number;
+  /** What it is measured at. */
+  readonly workloads: readonly WorkloadName[];
+  /** What a PUBACK of it means; never compare rates across different answers. */
+  readonly puback: string;
+  /** What it says itself that it dropped, such as "link_slow 610"; empty when nothing, or when it keeps no such account. */
+  losses(): Promise<string>;
+  /** Ends it politely; resolves when it has. */
+  stop(): Promise<void>;
+}
+
+export interface Hub {
+  readonly clientPort: number;
+  readonly leafPort: number;
+}
+
+/** What all systems are started from. */
+export interface Stage {
+  readonly hub: Hub;
+  readonly cores: Cores;
+  readonly folder: string;
+  readonly natsServer: { readonly path: string; readonly version: string };
+  readonly certs: Certificates;
+}
+
+export const LINE = "2.15";
+export const DEVICE = { user: "bench-device", password: "bench-device-password" } as const;
+const PASSWORD = "bench-password";
+
+/** Users of a system's account at the hub. */
+export const leafUser = (account: string) => ({ user: `${account}-leaf`, password: PASSWORD });
+export const appUser = (account: string) => ({ user: `${account}-app`, password: PASSWORD });
+
+/** Names of accounts at the hub. */
+export const ACCOUNTS = { spoke: "SPOKE", peer: "PEER", synced: "SYNCED" } as const;
+
+export async function openStage(cores: Cores, say: (line: string) => void): Promise<Stage & AsyncDisposable> {
+  await using scope = new AsyncDisposableStack();
+  const folder = scope.use(await tempFolder("petiole-bench")).path;
+  const certs = scope.use(await certificates());
+  const natsServer = await findNatsServer(LINE, { say });
+  const hub = scope.use(await startNatsServer({ cores: cores.load, folder, natsServer }, "hub", hubConfig(certs)));
+  const ports = {
+    clientPort: await portOf(hub, /Listening for client connections/),
+    leafPort: await portOf(hub, /leafnode connections/),
+  };
+  const owned = scope.move();
+  return { hub: ports, cores, folder, natsServer, certs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function hubConfig(certs: Certificates): object {
+  const users = (account: string) => ({ users: [leafUser(account), appUser(account)] });
+  return {
+    accounts: Object.fromEntries(Object.values(ACCOUNTS).map((account) => [account, users(account)])),
+    leafnodes: {
+      host: "127.0.0.1",
+      port: -1,
+      compression: "off",
+      tls: { cert_file: certs.server.cert, key_file: certs.server.key, ca_file: certs.ca, handshake_first: true },
+    },
+    // A subscriber that shares the processor with the hub and the load must not be cut off while it waits for its turn.
+    max_pending: 512 * 1024 * 1024,
+    write_deadline: "60s",
+  };
+}
+
+export interface SpokeOptions {
+  readonly nodeFlags?: readonly string[];
+}
+
+/** Builds the daemon as it stands, aside: a build that somebody else starts meanwhile changes nothing here. */
+export async function buildSpoke(stage: Stage): Promise<string> {
+  const outFolder = path.join(stage.folder, "dist");
+  await fs.mkdir(outFolder, { recursive: true });
+  await build({ outFolder });
+  return path.join(outFolder, "petiole.js");
+}
+
+export async function startSpoke(stage: Stage, program: string, options: SpokeOptions = {}): Promise<System> {
+  const dataDir = await fs.mkdtemp(path.join(stage.folder, "spoke-"));
+  const settings = {
+    server_name: "bench-spoke",
+    accounts: [{ name: "EDGE", users: [DEVICE] }],
+    leafnodes: {
+      remotes: [
+        {
+          urls: [`tls://127.0.0.1:${stage.hub.leafPort}`],
+          ...leafUser(ACCOUNTS.spoke),
+          tls: { handshake_first: true, ca_file: stage.certs.ca },
+          compression: "off",
+        },
+      ],
+    },
+    mqtt: { listen: "127.0.0.1:0" },
+    monitor: null,
+    outbox: { free_reserve: "0B" },
+  };
+  await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(settings));
+  const args = [...(options.nodeFlags ?? []), program, "run", "--data", dataDir];
+  const spoke = await SpawnedProcess.start(...pinned(stage.cores.leaf, process.execPath, args));
+  return await asSystem(spoke, /\srunning\s.* mqtt=127\.0\.0\.1:(\d+)/, {
+    name: "spoke",
+    workloads: ["qos0", "qos1", "paced"],
+    puback: "after the hub confirmed (PING/PONG barrier) or fdatasync, whichever came first",
+    losses: () => ledgerOf(dataDir),
+  });
+}
+
+/** nats-server as leaf with its own MQTT; `synced`: with the safest setting of its store. */
+export async function startPeer(stage: Stage, synced: boolean): Promise<System> {
+  const account = synced ? ACCOUNTS.synced : ACCOUNTS.peer;
+  const name = `leaf-${account.toLowerCase()}`;
+  const { user, password } = leafUser(account);
+  const config = {
+    jetstream: { store_dir: path.join(stage.folder, name), ...(synced ? { sync_interval: "always" } : {}) },
+    mqtt: { host: "127.0.0.1", port: -1 },
+    accounts: { EDGE: { users: [DEVICE], jetstream: "enabled" }, SYS: { users: [{ user: "sys", password: PASSWORD }] } },
+    system_account: "SYS",
+    leafnodes: {
+      remotes: [
+        {
+          url: `tls://${user}:${password}@127.0.0.1:${stage.hub.leafPort}`,
+          account: "EDGE",
+          compression: "off",
+          tls: { ca_file: stage.certs.ca, handshake_first: true },
+        },
+      ],
+    },
+  };
+  const { cores, folder, natsServer } = stage;
+  const peer = await startNatsServer({ cores: cores.leaf, folder, natsServer }, name, config);
+  return await asSystem(peer, /Listening for MQTT clients on \S+:(\d+)/, {
+    name: `nats-server${synced ? ", sync always" : ""}`,
+    workloads: synced ? ["qos1"] : ["qos0", "qos1", "paced"],
+    // Seen on its disk: its $MQTT_msgs stream leaves a mark of 30 bytes for a message nobody here subscribes to at QoS 1.
+    puback: `after its own stream let it pass (sync_interval ${synced ? "always" : "2 min, the default"}); without a local QoS 1 subscriber no payload is kept, and what the hub got is not asked`,
+    losses: async () => "",
+  });
+}
+
+async function ledgerOf(dataDir: string): Promise<string> {
+  const { remotes } = await fetchStatus(controlSocketPath(dataDir));
+  return remotes.flatMap(({ outbox }) => outbox.losses.map(({ reason, messages }) => `${reason} ${messages}`)).join(", ");
+}
+
+async function asSystem(
+  running: SpawnedProcess,
+  mqttPort: RegExp,
+  facts: Pick<System, "name" | "workloads" | "puback" | "losses">,
+): Promise<System> {
+  try {
+    const port = Number((await running.says(mqttPort))[1]);
+    return {
+      ...facts,
+      pid: running.pid,
+      mqttPort: port,
+      stop: async () => void (await running.stop()),
+      [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await running[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function startNatsServer(
+  place: { readonly cores: string | null; readonly folder: string; readonly natsServer: { readonly path: string } },
+  name: string,
+  config: object,
+): Promise<SpawnedProcess> {
+  const file = path.join(place.folder, `${name}.json`);
+  await fs.writeFile(file, JSON.stringify({ server_name: name, host: "127.0.0.1", port: -1, ...config }));
+  const server = await SpawnedProcess.start(...pinned(place.cores, place.natsServer.path, ["--config", file]));
+  try {
+    await server.says(/Server is ready/);
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function portOf(server: SpawnedProcess, line: RegExp): Promise<number> {
+  return Number((await server.says(new RegExp(`${line.source}.* on \\S+:(\\d+)`)))[1]);
+}

@@ -1,0 +1,51 @@
+// The bench's side of the talk with a worker process: a request and its answer. See worker-channel.ts.
+
+import * as path from "node:path";
+import { SpawnedProcess } from "../../../test/support/processes.ts";
+import { type Cores, pinned } from "./cores.ts";
+
+/** Above the longest run that any workload asks for. */
+const ANSWER_MS = 90_000;
+
+export class Worker implements AsyncDisposable {
+  readonly #process: SpawnedProcess;
+  readonly #signal: AbortSignal;
+  #lastId = 0;
+
+  static async start(file: "load-worker.ts" | "subscriber-worker.ts", cores: Cores, signal: AbortSignal): Promise<Worker> {
+    const [command, args] = pinned(cores.load, process.execPath, [path.join(import.meta.dirname, file)]);
+    return new Worker(await SpawnedProcess.start(command, args), signal);
+  }
+
+  private constructor(process: SpawnedProcess, signal: AbortSignal) {
+    this.#process = process;
+    this.#signal = signal;
+  }
+
+  async request<T extends object>(what: string, parameters: object = {}): Promise<T> {
+    this.#signal.throwIfAborted();
+    const id = ++this.#lastId;
+    const { promise: interrupted, reject } = Promise.withResolvers<never>();
+    const onAbort = () => reject(this.#signal.reason);
+    this.#signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      this.#process.write(`${JSON.stringify({ id, do: what, ...parameters })}\n`);
+      const line = await Promise.race([this.#process.when(() => this.#answerTo(id), `to ${what}`, ANSWER_MS), interrupted]);
+      const answer = JSON.parse(line) as T & { readonly error?: string };
+      if (answer.error !== undefined) throw new Error(`${what}: ${answer.error}`);
+      return answer;
+    } finally {
+      this.#signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.endInput();
+    await this.#process[Symbol.asyncDispose]();
+  }
+
+  #answerTo(id: number): string | undefined {
+    const lines = this.#process.stdout.split("\n").slice(0, -1); // after the last newline there is only half a line
+    return lines.find((line) => line.startsWith(`{"id":${id},`) || line === `{"id":${id}}`);
+  }
+}
