@@ -11,7 +11,7 @@ import { RECORD_HEADER_BYTES, recordBytes, recordSeq, writeHeader } from "#journ
 const CHUNK_BYTES = 64 * 1024;
 /** Size of further chunks while a commit is slow: fewer, larger writes. */
 const LARGE_CHUNK_BYTES = 1024 * 1024;
-/** Chunk buffers kept for reuse. */
+/** Chunk buffers of either size kept for reuse. */
 const POOL_MAX = 4;
 
 /** A run of whole records: `slab[start, end)`. */
@@ -24,7 +24,8 @@ export interface Chunk {
 }
 
 export class Stage {
-  readonly #pool: Buffer[] = [];
+  readonly #small: Buffer[] = [];
+  readonly #large: Buffer[] = [];
   readonly #chunks: Chunk[] = [];
   #sealed: Chunk | undefined;
   #bytes = 0;
@@ -114,7 +115,7 @@ export class Stage {
     const open = this.#chunks.at(-1);
     if (open !== undefined && open !== this.#sealed && open.end + bytes + RECORD_HEADER_BYTES <= open.slab.length) return open;
     const size = Math.max(this.#bytes < CHUNK_BYTES ? CHUNK_BYTES : LARGE_CHUNK_BYTES, bytes + RECORD_HEADER_BYTES);
-    const slab = (size === CHUNK_BYTES ? this.#pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+    const slab = this.#poolOf(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
     const chunk = { slab, start: 0, end: 0, count: 0, lastSeq: 0 };
     if (open !== undefined && open !== this.#sealed && open.count === 0) this.#chunks.pop();
     this.#chunks.push(chunk);
@@ -122,6 +123,11 @@ export class Stage {
   }
 
   #recycle(chunk: Chunk): void {
-    if (this.#pool.length < POOL_MAX && chunk.slab.length === CHUNK_BYTES) this.#pool.push(chunk.slab);
+    const pool = this.#poolOf(chunk.slab.length);
+    if (pool !== undefined && pool.length < POOL_MAX) pool.push(chunk.slab);
+  }
+
+  #poolOf(bytes: number): Buffer[] | undefined {
+    return bytes === CHUNK_BYTES ? this.#small : bytes === LARGE_CHUNK_BYTES ? this.#large : undefined;
   }
 }

@@ -3,7 +3,7 @@
 // A buffer given to a socket is not ours until its write callback, so `take` hands it over and `giveBack` returns it.
 
 /** Buffers kept for reuse; more are left to the garbage collector. */
-const POOL_MAX = 4;
+const POOL_MAX = 8;
 const BUFFER_BYTES = 64 * 1024;
 /** A buffer that grew beyond this is not kept. */
 const POOLED_BYTES_MAX = 1024 * 1024;
