@@ -47,3 +47,9 @@ export function systemCode(error: unknown): string | undefined {
 export function isFault(error: unknown): boolean {
   return error instanceof PetioleError || systemCode(error) !== undefined;
 }
+
+/** Does the fault, or any of its causes, carry this code of the system? */
+export function isCausedBy(error: unknown, code: string): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) if (systemCode(each) === code) return true;
+  return false;
+}

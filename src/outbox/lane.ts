@@ -13,7 +13,7 @@
 
 import { assert } from "#base/assert.ts";
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
-import { explain, isFault, PetioleError } from "#base/errors.ts";
+import { explain, isCausedBy, isFault, PetioleError } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { NumberRing } from "#base/ring.ts";
 import type { Batch } from "#core/batch.ts";
@@ -57,6 +57,8 @@ export interface LaneHost {
   onRoom(): void;
   /** A commit is done: a good moment to keep within the limits of the disk. */
   onCommitted(): Promise<void>;
+  /** A commit found no space left: a good moment to make some, before it is tried again. */
+  onDiskFull(): Promise<void>;
   onUnreadable(seq: number): void;
 }
 
@@ -378,7 +380,7 @@ export class Lane implements AsyncDisposable {
             error: explain(error),
           });
         this.#commitFault = explain(error);
-        await this.#host.onCommitted(); // a full disk: make room first
+        if (isCausedBy(error, "ENOSPC")) await this.#host.onDiskFull();
         return;
       }
       this.#stage.release();

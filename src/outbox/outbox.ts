@@ -35,10 +35,14 @@ import { KeptWriter } from "./kept-writer.ts";
 import { type Fate, Lane } from "./lane.ts";
 import { Losses, type LossReason } from "./losses.ts";
 import type { OutboxOptions, OutboxRule } from "./options.ts";
-import { isExpired, keepWithinLimits } from "./retention.ts";
+import { isExpired, keepWithinLimits, makeRoom } from "./retention.ts";
 
 /** How long a link that takes no more may hold up publishers before what is not kept is dropped instead. */
 const STALL_MS: Millis = 1000;
+/** A full outbox is cut into about this many segments, within the bounds below. */
+const SEGMENTS_WANTED = 64;
+const SEGMENT_BYTES_MIN = 64 * 1024;
+const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 /** Plans of backlog subjects remembered. */
 const PLANS_MAX = 8192;
 /** What our own header lines add to a kept message, at most, in bytes. */
@@ -83,7 +87,10 @@ interface SubjectPlan {
 }
 
 export async function openOutbox(options: OutboxOptions, deps: OutboxDeps, env: OutboxEnv, signal: AbortSignal): Promise<Outbox> {
-  const segmentBytes = Math.min(8 * 1024 * 1024, Math.max(64 * 1024, Math.floor(options.maxBytes / 16)));
+  // The oldest give way a segment at a time: small ones where there is little room in all.
+  const { totalBytes } = await env.disk.space(deps.directory);
+  const share = Math.floor(Math.min(options.maxBytes, totalBytes) / SEGMENTS_WANTED);
+  const segmentBytes = Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, share));
   const journal = await openJournal({ directory: `${deps.directory}/all`, segmentBytes }, env, signal);
   return new Outbox(options, deps, env, (host) => new Lane(journal, new KeptWriter(deps.device, "all"), options, host, env));
 }
@@ -117,7 +124,8 @@ export class Outbox implements Upstream, AsyncDisposable {
       fateOf: (subject, wireBytes, seq, time) => this.#fateOfBacklog(subject, wireBytes, seq, time),
       onSafe: (ticket) => this.#listener?.onSafe(ticket),
       onRoom: () => this.#listener?.onRoom(),
-      onCommitted: () => this.#keepWithinLimits(),
+      onCommitted: () => this.#lookAfterDisk(keepWithinLimits),
+      onDiskFull: () => this.#lookAfterDisk(makeRoom),
       onUnreadable: (seq) => this.losses.add("unreadable", 1, seq),
     });
   }
@@ -223,9 +231,9 @@ export class Outbox implements Upstream, AsyncDisposable {
   }
 
   /** A disk that refuses even this must not end the commits: they find out by themselves. */
-  async #keepWithinLimits(): Promise<void> {
+  async #lookAfterDisk(task: typeof keepWithinLimits | typeof makeRoom): Promise<void> {
     try {
-      await keepWithinLimits(this.lane, this.#options, this.losses, { ...this.#env, directory: this.#deps.directory });
+      await task(this.lane, this.#options, this.losses, { ...this.#env, directory: this.#deps.directory });
     } catch (error) {
       if (!isFault(error)) throw error;
       this.#env.log.warn("outbox: could not look after its limits on disk; tried again with the next commit", {

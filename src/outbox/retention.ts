@@ -24,22 +24,38 @@ export async function keepWithinLimits(
 ): Promise<void> {
   for (;;) {
     const reason = await breachedLimit(lane, options, env);
-    if (reason === undefined) return;
-    const dropped = await lane.dropOldest();
-    if (dropped === undefined) return;
-    losses.add(reason.counted, dropped.records, dropped.fromSeq, dropped.throughSeq);
-    env.log.warn(`outbox: ${dropped.records} of the oldest messages were dropped: ${reason.text}`, {
-      from_seq: dropped.fromSeq,
-      through_seq: dropped.throughSeq,
-    });
+    if (reason === undefined || !(await dropOldest(lane, losses, env.log, reason))) return;
   }
+}
+
+/** No space is left on the disk, whatever filled it: the oldest segment goes, so that new messages can be made safe. */
+export async function makeRoom(lane: Lane, _options: OutboxOptions, losses: Losses, env: { readonly log: Log }): Promise<void> {
+  await dropOldest(lane, losses, env.log, { counted: "displaced", text: "the disk is full" });
+}
+
+interface Reason {
+  readonly counted: "displaced" | "expired";
+  readonly text: string;
+}
+
+/** False when there is nothing to drop. */
+async function dropOldest(lane: Lane, losses: Losses, log: Log, reason: Reason): Promise<boolean> {
+  const dropped = await lane.dropOldest();
+  if (dropped === undefined) return false;
+  if (dropped.records === 0) return true; // all of it was confirmed: no loss
+  losses.add(reason.counted, dropped.records, dropped.fromSeq, dropped.throughSeq);
+  log.warn(`outbox: ${dropped.records} of the oldest messages were dropped: ${reason.text}`, {
+    from_seq: dropped.fromSeq,
+    through_seq: dropped.throughSeq,
+  });
+  return true;
 }
 
 async function breachedLimit(
   lane: Lane,
   options: OutboxOptions,
   env: { readonly clock: Clock; readonly disk: Disk; readonly directory: string },
-): Promise<{ readonly counted: "displaced" | "expired"; readonly text: string } | undefined> {
+): Promise<Reason | undefined> {
   const { journal } = lane;
   if (journal.records === 0) return undefined;
   const { oldestTime } = journal;

@@ -240,6 +240,25 @@ test("max_bytes: the oldest go first, counted with their range, and what is left
   );
 });
 
+test("a disk that others have filled: the oldest make room, new messages are made safe, and it is counted", async () => {
+  await using box = await OutboxHarness.open();
+  box.disk.totalBytes = box.disk.usedBytes + 300_000;
+  let ticket = 0;
+  for (let i = 0; i < 60; i++) {
+    ticket = box.publish("sensors.a", [`${i}-${"x".repeat(10_000)}`]);
+    await box.commit();
+    await box.clock.pass(2_000);
+  }
+  assert.equal(box.safe.at(-1), ticket);
+  const { losses, depth, fault } = box.outbox.status();
+  assert.equal(fault, null);
+  assert.deepEqual(
+    losses.map(({ reason }) => reason),
+    ["displaced"],
+  );
+  assert.equal(losses[0]!.messages + depth, 60);
+});
+
 test("messages older than max_age are not sent any more, unless the clock was not set when they were captured", async () => {
   await using box = await OutboxHarness.open({ max_age: "1h" });
   const at = async (wall: number, payload: string) => {
