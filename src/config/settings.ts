@@ -10,9 +10,9 @@ import { hostOptions } from "#ingress/host/options.ts";
 import { mqttOptions } from "#ingress/mqtt/options.ts";
 import { natsListenOptions } from "#ingress/nats/options.ts";
 import { serialOptions } from "#ingress/serial/options.ts";
+import { monitorOptions } from "#monitor/options.ts";
 import { outboxOptions } from "#outbox/options.ts";
 import { leafnodesOptions } from "#uplink/options.ts";
-import { monitorOptions } from "#web/server/monitor-options.ts";
 import { webOptions } from "#web/server/options.ts";
 
 const keys = {

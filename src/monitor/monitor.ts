@@ -15,7 +15,7 @@ import { renderMetrics } from "./metrics.ts";
 
 export const MONITOR_LISTEN_FAILED = "MONITOR_LISTEN_FAILED";
 
-export interface MonitorOptions {
+export interface MonitorPlaces {
   /** null: no port; the control socket is there all the same. */
   readonly listen: Endpoint | null;
   /** Path of the control socket; it exists as long as the daemon runs. */
@@ -28,7 +28,7 @@ export interface Monitor extends AsyncDisposable {
 }
 
 export async function openMonitor(
-  options: MonitorOptions,
+  places: MonitorPlaces,
   report: () => StatusReport,
   env: { readonly disk: Disk; readonly log: Log },
 ): Promise<Monitor> {
@@ -38,16 +38,16 @@ export async function openMonitor(
       env.log.error("the monitor could not answer a request", { path: request.url, error: explain(error) });
       response.destroy();
     });
-  await removeIfThere(env.disk, options.socketPath); // left behind by a daemon that was killed; the data directory is ours (lock.ts)
-  scope.use(await listen(createServer(answer), { path: options.socketPath }, options.socketPath));
+  await removeIfThere(env.disk, places.socketPath); // left behind by a daemon that was killed; the data directory is ours (lock.ts)
+  scope.use(await listen(createServer(answer), { path: places.socketPath }, places.socketPath));
   let endpoint: Endpoint | null = null;
-  if (options.listen !== null) {
+  if (places.listen !== null) {
     const server = createServer(answer);
-    scope.use(await listen(server, options.listen, formatEndpoint(options.listen)));
+    scope.use(await listen(server, places.listen, formatEndpoint(places.listen)));
     const address = server.address();
     endpoint = {
-      host: options.listen.host,
-      port: typeof address === "object" && address !== null ? address.port : options.listen.port,
+      host: places.listen.host,
+      port: typeof address === "object" && address !== null ? address.port : places.listen.port,
     };
   }
   const open = scope.move();

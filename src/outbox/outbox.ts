@@ -35,7 +35,7 @@ import { KeptWriter } from "./kept-writer.ts";
 import { type Fate, Lane } from "./lane.ts";
 import { Losses, type LossReason } from "./losses.ts";
 import type { OutboxOptions, OutboxRule } from "./options.ts";
-import { isExpired, keepWithinLimits, makeRoom } from "./retention.ts";
+import { isExpired, Retention } from "./retention.ts";
 
 /** How long a link that takes no more may hold up publishers before what is not kept is dropped instead. */
 const STALL_MS: Millis = 1000;
@@ -120,12 +120,13 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#deps = deps;
     this.#env = env;
     this.origin = deps.origin;
+    const retention = new Retention(options, this.losses, { ...env, directory: deps.directory });
     this.lane = makeLane({
       fateOf: (subject, wireBytes, seq, time) => this.#fateOfBacklog(subject, wireBytes, seq, time),
       onSafe: (ticket) => this.#listener?.onSafe(ticket),
       onRoom: () => this.#listener?.onRoom(),
-      onCommitted: () => this.#lookAfterDisk(keepWithinLimits),
-      onDiskFull: () => this.#lookAfterDisk(makeRoom),
+      onCommitted: () => this.#lookAfterDisk(() => retention.keepWithinLimits(this.lane)),
+      onDiskFull: () => this.#lookAfterDisk(() => retention.makeRoom(this.lane)),
       onUnreadable: (seq) => this.losses.add("unreadable", 1, seq),
     });
   }
@@ -231,9 +232,9 @@ export class Outbox implements Upstream, AsyncDisposable {
   }
 
   /** A disk that refuses even this must not end the commits: they find out by themselves. */
-  async #lookAfterDisk(task: typeof keepWithinLimits | typeof makeRoom): Promise<void> {
+  async #lookAfterDisk(task: () => Promise<void>): Promise<void> {
     try {
-      await task(this.lane, this.#options, this.losses, { ...this.#env, directory: this.#deps.directory });
+      await task();
     } catch (error) {
       if (!isFault(error)) throw error;
       this.#env.log.warn("outbox: could not look after its limits on disk; tried again with the next commit", {

@@ -11,26 +11,19 @@ import type { OutboxOptions } from "./options.ts";
 /** 2026-01-01: a board that started without a clock stamps earlier than this; such times say nothing about age. */
 const CLOCK_FLOOR: WallMillis = 1_767_225_600_000;
 
+const TELL_EVERY_MS: Millis = 60_000;
+
 /** Is a message captured at `time` older than its owner wants to keep? */
 export function isExpired(time: WallMillis, now: WallMillis, maxAge: Millis): boolean {
   return time > CLOCK_FLOOR && time < now - maxAge;
 }
 
-export async function keepWithinLimits(
-  lane: Lane,
-  options: OutboxOptions,
-  losses: Losses,
-  env: { readonly clock: Clock; readonly disk: Disk; readonly log: Log; readonly directory: string },
-): Promise<void> {
-  for (;;) {
-    const reason = await breachedLimit(lane, options, env);
-    if (reason === undefined || !(await dropOldest(lane, losses, env.log, reason))) return;
-  }
-}
-
-/** No space is left on the disk, whatever filled it: the oldest segment goes, so that new messages can be made safe. */
-export async function makeRoom(lane: Lane, _options: OutboxOptions, losses: Losses, env: { readonly log: Log }): Promise<void> {
-  await dropOldest(lane, losses, env.log, { counted: "displaced", text: "the disk is full" });
+export interface RetentionEnv {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly log: Log;
+  /** Any folder on the volume that is to keep its reserve. */
+  readonly directory: string;
 }
 
 interface Reason {
@@ -38,40 +31,60 @@ interface Reason {
   readonly text: string;
 }
 
-/** False when there is nothing to drop. */
-async function dropOldest(lane: Lane, losses: Losses, log: Log, reason: Reason): Promise<boolean> {
-  const dropped = await lane.dropOldest();
-  if (dropped === undefined) return false;
-  if (dropped.records === 0) return true; // all of it was confirmed: no loss
-  losses.add(reason.counted, dropped.records, dropped.fromSeq, dropped.throughSeq);
-  log.warn(`outbox: ${dropped.records} of the oldest messages were dropped: ${reason.text}`, {
-    from_seq: dropped.fromSeq,
-    through_seq: dropped.throughSeq,
-  });
-  return true;
-}
+export class Retention {
+  readonly #options: OutboxOptions;
+  readonly #losses: Losses;
+  readonly #env: RetentionEnv;
+  /** Dropped since the log was told last: it hears of it at once, then once a minute for as long as it goes on. */
+  #untold = 0;
+  #nextTellAt: Millis = 0;
 
-async function breachedLimit(
-  lane: Lane,
-  options: OutboxOptions,
-  env: { readonly clock: Clock; readonly disk: Disk; readonly directory: string },
-): Promise<Reason | undefined> {
-  const { journal } = lane;
-  if (journal.records === 0) return undefined;
-  const { oldestTime } = journal;
-  if (oldestTime !== undefined && isExpired(oldestTime, env.clock.wall(), options.maxAge)) {
-    return { counted: "expired", text: "older than outbox.max_age" };
+  constructor(options: OutboxOptions, losses: Losses, env: RetentionEnv) {
+    this.#options = options;
+    this.#losses = losses;
+    this.#env = env;
   }
-  if (journal.bytes > options.maxBytes)
-    return { counted: "displaced", text: `outbox.max_bytes (${options.maxBytes}) is reached` };
-  if (journal.records > options.maxMessages)
-    return { counted: "displaced", text: `outbox.max_messages (${options.maxMessages}) is reached` };
-  const { freeBytes } = await env.disk.space(env.directory);
-  if (freeBytes < options.freeReserve) {
-    return {
-      counted: "displaced",
-      text: `the disk has ${freeBytes} bytes free, outbox.free_reserve wants ${options.freeReserve}`,
-    };
+
+  async keepWithinLimits(lane: Lane): Promise<void> {
+    for (;;) {
+      const reason = await this.#breachedLimit(lane);
+      if (reason === undefined || !(await this.#dropOldest(lane, reason))) return;
+    }
   }
-  return undefined;
+
+  /** No space is left on the disk, whatever filled it: the oldest segment goes, so that new messages can be made safe. */
+  async makeRoom(lane: Lane): Promise<void> {
+    await this.#dropOldest(lane, { counted: "displaced", text: "the disk is full" });
+  }
+
+  /** False when there is nothing to drop. */
+  async #dropOldest(lane: Lane, reason: Reason): Promise<boolean> {
+    const dropped = await lane.dropOldest();
+    if (dropped === undefined) return false;
+    if (dropped.records === 0) return true; // all of it was confirmed: no loss
+    this.#losses.add(reason.counted, dropped.records, dropped.fromSeq, dropped.throughSeq);
+    this.#untold += dropped.records;
+    const now = this.#env.clock.now();
+    if (now >= this.#nextTellAt) {
+      const facts = { through_seq: dropped.throughSeq };
+      this.#env.log.warn(`outbox: ${this.#untold} of the oldest messages were dropped: ${reason.text}`, facts);
+      this.#untold = 0;
+      this.#nextTellAt = now + TELL_EVERY_MS;
+    }
+    return true;
+  }
+
+  async #breachedLimit({ journal }: Lane): Promise<Reason | undefined> {
+    const { maxAge, maxBytes, maxMessages, freeReserve } = this.#options;
+    if (journal.records === 0) return undefined;
+    const { oldestTime } = journal;
+    if (oldestTime !== undefined && isExpired(oldestTime, this.#env.clock.wall(), maxAge)) {
+      return { counted: "expired", text: "older than outbox.max_age" };
+    }
+    if (journal.bytes > maxBytes) return { counted: "displaced", text: `outbox.max_bytes (${maxBytes}) is reached` };
+    if (journal.records > maxMessages) return { counted: "displaced", text: `outbox.max_messages (${maxMessages}) is reached` };
+    const { freeBytes } = await this.#env.disk.space(this.#env.directory);
+    if (freeBytes >= freeReserve) return undefined;
+    return { counted: "displaced", text: `the disk has ${freeBytes} bytes free, outbox.free_reserve wants ${freeReserve}` };
+  }
 }
