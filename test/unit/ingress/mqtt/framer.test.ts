@@ -7,12 +7,18 @@ import { packet } from "../../../wire/mqtt/harness.ts";
 
 const LIMIT = 300_000;
 
-/** Feeds the chunks and gives back what came out: first byte and body, in hex. */
+/** Feeds the chunks and gives back what came out: first byte and body, in hex. Each body is read only after the last of its chunk. */
 function cut(chunks: readonly Buffer[], framer = new Framer(LIMIT)): string[] {
   const found: string[] = [];
   for (const chunk of chunks) {
     framer.accept(Buffer.from(chunk));
-    while (framer.next()) found.push(`${framer.header.toString(16)}:${framer.bytes.toString("hex", framer.start, framer.end)}`);
+    const handedOut: (() => string)[] = [];
+    while (framer.next()) {
+      const { header, bytes, start, end } = framer;
+      handedOut.push(() => `${header.toString(16)}:${bytes.toString("hex", start, end)}`);
+    }
+    found.push(...handedOut.map((read) => read()));
+    framer.settle();
   }
   return found;
 }
@@ -78,6 +84,7 @@ test("what is kept of a split packet is a copy, so that the chunk can go", () =>
   const chunk = Buffer.from([0x30, 0x03, 0x61]);
   framer.accept(chunk);
   assert.ok(!framer.next());
+  framer.settle();
   chunk.fill(0xff);
   framer.accept(Buffer.from("bc"));
   assert.ok(framer.next());
@@ -91,10 +98,23 @@ test("a packet at the limit passes; one byte more is refused as soon as its leng
   assert.throws(() => framer.next(), { code: "MQTT_PACKET_TOO_LARGE" });
 });
 
+test("what was handed out stays in place until it is settled, though half a packet follows it", () => {
+  const framer = new Framer(LIMIT);
+  framer.accept(Buffer.from([0x30])); // so that the next chunk is joined in the slab
+  assert.ok(!framer.next());
+  framer.settle();
+  framer.accept(Buffer.from("\x03abc\x30\x20half", "latin1"));
+  assert.ok(framer.next());
+  const { bytes, start, end } = framer;
+  assert.ok(!framer.next());
+  assert.equal(bytes.toString("utf8", start, end), "abc");
+});
+
 test("an announced length reserves nothing", () => {
   const framer = new Framer(268_435_460);
   framer.accept(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]));
   assert.ok(!framer.next());
+  framer.settle();
   assert.ok(framer.bytes.length <= 1024, `${framer.bytes.length} bytes are held for 5`);
 });
 
