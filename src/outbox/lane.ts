@@ -13,7 +13,7 @@
 
 import { assert } from "#base/assert.ts";
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
-import { explain, isCausedBy, isFault, PetioleError } from "#base/errors.ts";
+import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { NumberRing } from "#base/ring.ts";
 import type { Batch } from "#core/batch.ts";
@@ -21,7 +21,7 @@ import type { Ticket } from "#core/sink.ts";
 import type { Journal } from "#journal/journal.ts";
 import type { JournalReader } from "#journal/reader.ts";
 import { bodyBytes, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime } from "#journal/record.ts";
-import { OUTBOX_COMMIT_FAILED } from "./errors.ts";
+import { Committer } from "./committer.ts";
 import { HeldSet } from "./held-set.ts";
 import type { Carrier } from "./hub-view.ts";
 import { encodeKept, KeptView, keptBytes } from "./kept-message.ts";
@@ -35,7 +35,7 @@ export const DRAIN_WINDOW_BYTES = 1024 * 1024;
 const DRAIN_READ_BYTES = 256 * 1024;
 /** PINGs under way as receipts, at most. */
 const BARRIERS_MAX = 2;
-/** Wait before a failed commit or read is tried again. */
+/** Wait before a read that failed is tried again. */
 const RETRY_MS: Millis = 1000;
 
 /** What becomes of one kept message now that the link could take it. `park`: nobody listens, but somebody may soon. */
@@ -65,11 +65,11 @@ export interface LaneHost {
 export class Lane implements AsyncDisposable {
   readonly journal: Journal;
   readonly #host: LaneHost;
-  readonly #options: LaneOptions;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #writer: KeptWriter;
   readonly #stage = new Stage();
+  readonly #committer: Committer;
   readonly #held = new HeldSet();
   /** Held messages that are on their way after all, rising. */
   readonly #heldSent = new NumberRing();
@@ -83,26 +83,23 @@ export class Lane implements AsyncDisposable {
   #drain: Promise<void> | undefined;
   #reader: JournalReader | undefined;
   #wake = Promise.withResolvers<void>();
-  #commitTimer: Disposable | undefined;
-  #commit: Promise<void> | undefined;
   #isClosed = false;
   #lastSeq: number;
   #sentSeq: number;
   #confirmedSeq: number;
-  #committedSeq: number;
   #safeSeq: number;
   /** While held messages are looked through again: everything up to here that is not held has been confirmed. */
   #doneSeq = 0;
   #isLookDue = false;
+  /** The router has seen us full and paused publishers: it must hear when there is room. */
+  #hasBeenFull = false;
   /** When the batch under way began to be staged; 0 between batches. */
   #batchAt: Millis = 0;
   #sentBytes = 0;
   #confirmedBytes = 0;
   #sentMessages = 0;
-  #commitFault: string | null = null;
   #readFault: string | null = null;
   #retry: Disposable | undefined;
-  #commits = 0;
   #delivered = 0;
 
   constructor(
@@ -114,24 +111,26 @@ export class Lane implements AsyncDisposable {
   ) {
     this.journal = journal;
     this.#writer = writer;
-    this.#options = options;
     this.#host = host;
     this.#clock = env.clock;
     this.#log = env.log;
     this.#lastSeq = journal.lastSeq;
-    this.#committedSeq = journal.lastSeq;
     this.#safeSeq = journal.lastSeq;
     this.#confirmedSeq = journal.firstSeq - 1;
     this.#sentSeq = this.#confirmedSeq;
+    const committing = {
+      waitingSince: () => (this.#waiting.size === 0 ? undefined : this.#waiting.at(2)),
+      lastSeq: () => this.#lastSeq,
+      onWritten: () => this.#onWritten(),
+      onCommitted: () => host.onCommitted(),
+      onDiskFull: () => host.onDiskFull(),
+      onPassed: () => this.#onPassed(),
+    };
+    this.#committer = new Committer(journal, this.#stage, options.commitInterval, committing, env);
   }
 
   get isFull(): boolean {
     return this.#stage.bytes > STAGE_BYTES_MAX;
-  }
-
-  /** True while a new message may go straight to the link. */
-  get isDirect(): boolean {
-    return this.#isDirect;
   }
 
   status() {
@@ -144,10 +143,10 @@ export class Lane implements AsyncDisposable {
       held: this.#held.size,
       lastSeq: this.#lastSeq,
       confirmedSeq: this.#confirmedSeq,
-      committedSeq: this.#committedSeq,
+      committedSeq: this.#committer.committedSeq,
       delivered: this.#delivered,
-      commits: this.#commits,
-      fault: this.#commitFault ?? this.#readFault,
+      commits: this.#committer.commits,
+      fault: this.#committer.fault ?? this.#readFault,
     };
   }
 
@@ -180,7 +179,8 @@ export class Lane implements AsyncDisposable {
   flush(): void {
     this.#batchAt = 0;
     this.#askReceipt();
-    if (this.#waiting.size > 0) this.#armCommit(this.#options.commitInterval);
+    this.#committer.arm();
+    if (this.isFull) this.#hasBeenFull = true;
     if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
   }
 
@@ -217,6 +217,7 @@ export class Lane implements AsyncDisposable {
     this.#stage.confirm(this.#doneThrough());
     this.journal.free(this.#doneThrough());
     this.#tellSafe();
+    this.#tellRoom();
     this.#tryLookAgain();
     this.#askReceipt();
     this.#carrier?.flush();
@@ -270,24 +271,15 @@ export class Lane implements AsyncDisposable {
       await this.#wake.promise;
   }
 
-  /** Commits everything that is neither on flash nor confirmed. Rejects if the disk refuses. */
-  async commitAll(): Promise<void> {
-    await this.#commit;
-    while (this.#stage.count > 0) {
-      await this.#commitOnce();
-      if (this.#commitFault !== null) throw new PetioleError(OUTBOX_COMMIT_FAILED, this.#commitFault);
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.onDown();
-    this.#commitTimer?.[Symbol.dispose]();
+    this.#committer[Symbol.dispose]();
     this.#retry?.[Symbol.dispose]();
     await this.#drain;
     try {
-      await this.commitAll();
+      await this.#committer.commitAll();
     } catch (error) {
       this.#log.error(
         "outbox: the last commit before closing failed; what was acknowledged is safe, the rest was never acknowledged",
@@ -319,9 +311,26 @@ export class Lane implements AsyncDisposable {
 
   // ── safe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  #onWritten(): void {
+    this.journal.free(this.#doneThrough()); // the PONG may have overtaken the disk
+    this.#tellSafe();
+  }
+
+  #onPassed(): void {
+    this.#wakeDrain();
+    this.#tellRoom();
+  }
+
+  #tellRoom(): void {
+    if (!this.#hasBeenFull || this.isFull) return;
+    this.#hasBeenFull = false;
+    this.#host.onRoom();
+  }
+
   #tellSafe(): void {
-    const heldInMemory = this.#held.firstAbove(this.#committedSeq);
-    this.#safeSeq = Math.max(this.#safeSeq, this.#committedSeq, Math.min(this.#confirmedSeq, heldInMemory - 1));
+    const { committedSeq } = this.#committer;
+    const heldInMemory = this.#held.firstAbove(committedSeq);
+    this.#safeSeq = Math.max(this.#safeSeq, committedSeq, Math.min(this.#confirmedSeq, heldInMemory - 1));
     let ticket = 0;
     while (this.#waiting.peek() <= this.#safeSeq) {
       this.#waiting.shift();
@@ -336,64 +345,6 @@ export class Lane implements AsyncDisposable {
   /** Up to where nobody needs a message any more. */
   #doneThrough(): number {
     return Math.min(Math.max(this.#confirmedSeq, this.#doneSeq), this.#held.first - 1);
-  }
-
-  // ── commit ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #armCommit(delay: Millis): void {
-    if (this.#commitTimer !== undefined || this.#commit !== undefined || this.#isClosed) return;
-    this.#commitTimer = this.#clock.after(delay, () => {
-      this.#commitTimer = undefined;
-      this.#commitIfDue();
-    });
-  }
-
-  /** Nothing is written before the oldest waiting message is a whole interval old: a link that answers in time saves the card. */
-  #commitIfDue(): void {
-    if (this.#waiting.size === 0) return;
-    const age = this.#clock.now() - this.#waiting.at(2);
-    if (age < this.#options.commitInterval) this.#armCommit(this.#options.commitInterval - age);
-    else void this.#commitOnce();
-  }
-
-  #commitOnce(): Promise<void> {
-    this.#commit ??= this.#writeStage().finally(() => {
-      this.#commit = undefined;
-      if (this.#waiting.size > 0) this.#armCommit(this.#commitFault === null ? this.#options.commitInterval : RETRY_MS);
-    });
-    return this.#commit;
-  }
-
-  async #writeStage(): Promise<void> {
-    const wasFull = this.isFull;
-    const through = this.#lastSeq;
-    while (this.#stage.count > 0 && this.#committedSeq < through) {
-      const chunk = this.#stage.seal()!;
-      const { lastSeq } = chunk;
-      try {
-        if (chunk.count > 0) await this.journal.append(chunk.slab, chunk.start, chunk.end, chunk.count);
-      } catch (error) {
-        this.#stage.unseal();
-        if (!isFault(error)) throw error;
-        if (this.#commitFault === null)
-          this.#log.error("outbox: cannot write to flash; new messages are safe only once the hub confirms them", {
-            error: explain(error),
-          });
-        this.#commitFault = explain(error);
-        if (isCausedBy(error, "ENOSPC")) await this.#host.onDiskFull();
-        return;
-      }
-      this.#stage.release();
-      this.#commits += 1;
-      this.#committedSeq = Math.max(this.#committedSeq, lastSeq);
-      if (this.#commitFault !== null) this.#log.info("outbox: writing to flash works again");
-      this.#commitFault = null;
-      this.journal.free(this.#doneThrough()); // the PONG may have overtaken the disk
-      this.#tellSafe();
-      await this.#host.onCommitted();
-    }
-    this.#wakeDrain();
-    if (wasFull && !this.isFull) this.#host.onRoom();
   }
 
   // ── drain ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -320,6 +320,18 @@ test("publishers are paused while the disk is behind, and heard again after", as
   assert.ok(box.rooms > 0);
 });
 
+test("a stage that fills while a commit is under way is heard of again when it has room", async () => {
+  await using box = await OutboxHarness.open();
+  box.publish("sensors.a", ["first"]);
+  box.clock.advance(INTERVAL_MS * 2); // the commit has begun and hangs in the disk
+  const payload = "x".repeat(100_000);
+  for (let bytes = 0; bytes <= STAGE_BYTES_MAX; bytes += payload.length) box.publish("sensors.a", [payload]);
+  assert.ok(box.outbox.isFull);
+  for (let i = 0; i < 10; i++) await box.commit();
+  assert.ok(!box.outbox.isFull);
+  assert.equal(box.rooms, 1);
+});
+
 test("a link that takes no more pauses publishers for a second, then live messages are dropped and counted", async () => {
   await using box = await OutboxHarness.open();
   box.up();
