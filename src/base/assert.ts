@@ -9,8 +9,3 @@ export class AssertionError extends Error {
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
-
-/** The branch that cannot be reached; the type checker proves that every case of the union was handled. */
-export function unreachable(value: never): never {
-  throw new AssertionError(`unreachable value ${JSON.stringify(value)}`);
-}

@@ -8,6 +8,7 @@
 
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
+import { systemCode } from "./errors.ts";
 
 export interface DiskFile extends AsyncDisposable {
   /** Fills `target` from `position`; returns the bytes read, fewer only at the end of the file. */
@@ -113,7 +114,7 @@ export async function ensureDirectory(disk: Disk, path: string): Promise<void> {
   try {
     await disk.list(path);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (systemCode(error) !== "ENOENT") throw error;
     await ensureDirectory(disk, parent);
     await disk.makeDirectory(path);
   }
@@ -126,7 +127,7 @@ export async function readWhole(disk: Disk, path: string, bytesMax: number): Pro
   try {
     file = await disk.open(path, "read");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
   await using open = file;
@@ -152,6 +153,6 @@ export async function removeIfThere(disk: Disk, path: string): Promise<void> {
   try {
     await disk.remove(path);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (systemCode(error) !== "ENOENT") throw error;
   }
 }

@@ -10,6 +10,11 @@
 /** Match results kept; the cache is emptied when full. A gateway sees a few thousand distinct subjects. */
 const CACHE_ENTRIES_MAX = 4096;
 
+/** One name for a filter and its queue group (null: a plain subscription); a space occurs in neither. */
+export function interestKey(filter: string, queue: string | null): string {
+  return queue === null ? filter : `${filter} ${queue}`;
+}
+
 interface Node<T> {
   readonly literal: Map<string, Node<T>>;
   star: Node<T> | undefined;

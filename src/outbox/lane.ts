@@ -260,14 +260,14 @@ export class Lane implements AsyncDisposable {
   }
 
   /** Resolves when the hub has confirmed everything, or after `budget`, or at once without a link. */
-  async settle(clock: Clock, budget: Millis): Promise<void> {
-    const end = clock.now() + budget;
+  async settle(budget: Millis): Promise<void> {
+    const end = this.#clock.now() + budget;
     let isOver = false;
-    using _timer = clock.after(budget, () => {
+    using _timer = this.#clock.after(budget, () => {
       isOver = true;
       this.#wakeDrain();
     });
-    while (!isOver && clock.now() < end && this.#carrier !== undefined && this.#confirmedSeq < this.#lastSeq)
+    while (!isOver && this.#clock.now() < end && this.#carrier !== undefined && this.#confirmedSeq < this.#lastSeq)
       await this.#wake.promise;
   }
 

@@ -32,7 +32,7 @@ import { openJournal } from "#journal/journal.ts";
 import { addressOf } from "#wire/leaf-lines.ts";
 import type { Carrier, HubView, Listening } from "./hub-view.ts";
 import { KeptWriter } from "./kept-writer.ts";
-import { type Fate, Lane } from "./lane.ts";
+import { type Fate, Lane, type LaneHost } from "./lane.ts";
 import { Losses, type LossReason } from "./losses.ts";
 import type { OutboxOptions, OutboxRule } from "./options.ts";
 import { isExpired, Retention } from "./retention.ts";
@@ -110,12 +110,7 @@ export class Outbox implements Upstream, AsyncDisposable {
   #time: WallMillis = 0;
   #liveSent = 0;
 
-  constructor(
-    options: OutboxOptions,
-    deps: OutboxDeps,
-    env: OutboxEnv,
-    makeLane: (host: ConstructorParameters<typeof Lane>[3]) => Lane,
-  ) {
+  constructor(options: OutboxOptions, deps: OutboxDeps, env: OutboxEnv, makeLane: (host: LaneHost) => Lane) {
     this.#options = options;
     this.#deps = deps;
     this.#env = env;
@@ -148,7 +143,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     const listening = hub.listening(subject, servedGroups);
     const groups = listening === "now" ? hub.groups(subject, servedGroups) : [];
     const mayExport = hub.mayExport(subject);
-    const plan: SubjectPlan = {
+    return {
       rule,
       subject,
       isReserved: isReserved(subject),
@@ -157,8 +152,7 @@ export class Outbox implements Upstream, AsyncDisposable {
       groups,
       line: `LMSG ${addressOf(subject, "", groups)}`,
       fate: fateFor(listening, groups, rule),
-    };
-    return plan;
+    } satisfies SubjectPlan;
   }
 
   take(batch: Batch, index: number, plan: Plan, ticket: Ticket): boolean {

@@ -1,12 +1,18 @@
 // Local interest as a hub wants to hear it: each (filter, queue group) once, with the number of members.
 // Source: spec/leafnode-protocol.md §10.1: the hub does not count, so we do.
 
-/** `members` is 0 when the last one left. */
+import { interestKey } from "#core/interest.ts";
+
+/** `members` is 0 when the last one left. More members of a plain subject are not told: it is announced once. */
 export type InterestListener = (filter: string, queue: string | null, members: number) => void;
 
-interface Entry {
+export interface Interest {
   readonly filter: string;
   readonly queue: string | null;
+  readonly members: number;
+}
+
+interface Entry extends Interest {
   members: number;
 }
 
@@ -15,23 +21,28 @@ export class InterestCounts {
   readonly #listeners = new Set<InterestListener>();
 
   add(filter: string, queue: string | null): void {
-    const key = keyOf(filter, queue);
+    const key = interestKey(filter, queue);
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       entry = { filter, queue, members: 0 };
       this.#entries.set(key, entry);
     }
     entry.members += 1;
-    this.#tell(entry);
+    if (queue !== null || entry.members === 1) this.#tell(entry);
   }
 
   remove(filter: string, queue: string | null): void {
-    const key = keyOf(filter, queue);
+    const key = interestKey(filter, queue);
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     entry.members -= 1;
     if (entry.members === 0) this.#entries.delete(key);
-    this.#tell(entry);
+    if (queue !== null || entry.members === 0) this.#tell(entry);
+  }
+
+  /** All interest there is now. */
+  entries(): Iterable<Interest> {
+    return this.#entries.values();
   }
 
   watch(listener: InterestListener): Disposable {
@@ -43,9 +54,4 @@ export class InterestCounts {
   #tell(entry: Entry): void {
     for (const listener of this.#listeners) listener(entry.filter, entry.queue, entry.members);
   }
-}
-
-/** A space cannot occur in a filter or a queue name. */
-function keyOf(filter: string, queue: string | null): string {
-  return queue === null ? filter : `${filter} ${queue}`;
 }

@@ -14,7 +14,7 @@ import { GROUPS, GROUPS_END, SPAN_WORDS, SUBJECT, subjectOf } from "#core/batch.
 import { InterestTrie } from "#core/interest.ts";
 import type { Origin, Sink, Subscription, Ticket, Upstream } from "#core/sink.ts";
 import { isValidSubject } from "#core/subject.ts";
-import { InterestCounts, type InterestListener } from "./interest-counts.ts";
+import { type Interest, InterestCounts, type InterestListener } from "./interest-counts.ts";
 import { computeRoute, type Route } from "./route.ts";
 import { UpstreamSlot } from "./upstream-slot.ts";
 
@@ -70,6 +70,11 @@ export class AccountRouter {
   /** Tells `listener` all local interest now and every change from now on, until disposed. */
   watchInterest(listener: InterestListener): Disposable {
     return this.#counts.watch(listener);
+  }
+
+  /** All local interest, as a new link must hear it. */
+  localInterest(): Iterable<Interest> {
+    return this.#counts.entries();
   }
 
   /** Adds the outbox of a remote. Dispose the slot to take it out again. */

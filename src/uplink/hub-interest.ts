@@ -10,7 +10,7 @@ import type { Disk } from "#base/disk.ts";
 import { readWhole, replaceWhole } from "#base/disk.ts";
 import { explain } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
-import { InterestTrie } from "#core/interest.ts";
+import { InterestTrie, interestKey } from "#core/interest.ts";
 import { isReserved, isValidFilter } from "#core/subject.ts";
 import type { Listening } from "#outbox/hub-view.ts";
 
@@ -91,7 +91,7 @@ export class HubInterest implements AsyncDisposable {
 
   /** Returns false if nothing changed (the hub repeated itself) or the filter is not valid. */
   add(filter: string, queue: string | null): boolean {
-    const key = keyOf(filter, queue);
+    const key = interestKey(filter, queue);
     if (this.#entries.has(key) || !isValidFilter(filter)) return false;
     if (this.#entries.size >= ENTRIES_MAX) return this.#overflow();
     const entry = { filter, queue };
@@ -102,7 +102,7 @@ export class HubInterest implements AsyncDisposable {
   }
 
   remove(filter: string, queue: string | null): boolean {
-    const key = keyOf(filter, queue);
+    const key = interestKey(filter, queue);
     const entry = this.#entries.get(key);
     if (entry === undefined) return false;
     this.#entries.delete(key);
@@ -212,7 +212,7 @@ export class HubInterest implements AsyncDisposable {
         const [filter, queue] = Array.isArray(entry) ? entry : [];
         if (typeof filter !== "string" || !(queue === null || typeof queue === "string") || !isValidFilter(filter))
           throw new Error("not a list of filters");
-        this.#remember(keyOf(filter, queue), { filter, queue });
+        this.#remember(interestKey(filter, queue), { filter, queue });
       }
       this.#isKnown = true;
       this.#written = text;
@@ -235,7 +235,7 @@ export class HubInterest implements AsyncDisposable {
     this.#writeTimer?.[Symbol.dispose]();
     this.#writeTimer = undefined;
     const entries = [...this.#remembered.values()].map(({ filter, queue }) => [filter, queue] as const);
-    const text = JSON.stringify(entries.sort((a, b) => (keyOf(...a) < keyOf(...b) ? -1 : 1)));
+    const text = JSON.stringify(entries.sort((a, b) => (interestKey(...a) < interestKey(...b) ? -1 : 1)));
     if (text === this.#written) return;
     this.#written = text;
     this.#writing = this.#writing
@@ -247,8 +247,4 @@ export class HubInterest implements AsyncDisposable {
         });
       });
   }
-}
-
-function keyOf(filter: string, queue: string | null): string {
-  return queue === null ? filter : `${filter} ${queue}`;
 }

@@ -84,7 +84,8 @@ export class Link implements AsyncDisposable {
   readonly #identity: LinkIdentity;
   readonly #env: LinkEnv;
   readonly #events: LinkEvents;
-  readonly #rules: LinkRules;
+  /** But for TLS, which may differ by URL: see #rulesNow. */
+  readonly #rules: Omit<LinkRules, "tls">;
   readonly #urls: readonly RemoteUrl[];
   /** Subject by which a loop shows, spec §16. Random per process. */
   readonly #loopSubject: string;
@@ -111,7 +112,6 @@ export class Link implements AsyncDisposable {
     this.#urls = remote.noRandomize ? remote.urls : shuffled(remote.urls, env.entropy);
     this.#loopSubject = `$LDS.${env.entropy.bytes(16).toString("hex")}`;
     this.#rules = {
-      tls: "if-asked", // per URL, see #rulesNow
       urls: remote.urls.length,
       backoff: remote.reconnect,
       dialTimeout: DIAL_TIMEOUT_MS,
@@ -128,6 +128,10 @@ export class Link implements AsyncDisposable {
   /** For announcing a change of local interest; undefined until the hub has answered CONNECT. */
   get carrier(): Carrier | undefined {
     return this.#state.at === "ready" || this.#state.at === "syncing" ? this.#connection : undefined;
+  }
+
+  get isReady(): boolean {
+    return this.#state.at === "ready";
   }
 
   status(): LinkStatus {

@@ -85,9 +85,7 @@ export class Uplink implements AsyncDisposable {
   readonly #door: Door;
   readonly #slot: UpstreamSlot;
   readonly #scope: AsyncDisposableStack;
-  readonly #clock: Env["clock"];
-  /** Local interest as last told by the router: what a new link must hear. */
-  readonly #local = new Map<string, { readonly filter: string; readonly queue: string | null; readonly members: number }>();
+  readonly #account: AccountRouter;
   readonly #watch: Disposable;
   #messagesIn = 0;
   #closed: Promise<void> | undefined;
@@ -99,7 +97,7 @@ export class Uplink implements AsyncDisposable {
     this.#interest = parts.interest;
     this.#view = parts.view;
     this.#scope = scope;
-    this.#clock = env.clock;
+    this.#account = deps.account;
     this.#door = deps.account.open(parts.origin);
     this.#slot = deps.account.addUpstream(parts.outbox);
     parts.outbox.attach(this.#slot);
@@ -153,7 +151,7 @@ export class Uplink implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#watch[Symbol.dispose]();
-    await this.outbox.lane.settle(this.#clock, LAST_RECEIPT_MS);
+    await this.outbox.lane.settle(LAST_RECEIPT_MS);
     await this.link[Symbol.asyncDispose]();
     await this.#scope.disposeAsync();
     this.#slot[Symbol.dispose]();
@@ -161,28 +159,22 @@ export class Uplink implements AsyncDisposable {
   }
 
   #onHubInterest(filter: string, isChanged: boolean): void {
-    if (isChanged && this.link.carrier !== undefined && this.link.status().state === "ready")
-      this.outbox.onInterest(isValidSubject(filter) ? filter : undefined);
+    if (isChanged && this.link.isReady) this.outbox.onInterest(isValidSubject(filter) ? filter : undefined);
   }
 
   // ── local interest towards the hub ──────────────────────────────────────────────────────────────────────────────────
 
   #onLocalInterest(filter: string, queue: string | null, members: number): void {
-    const key = queue === null ? filter : `${filter} ${queue}`;
-    const known = this.#local.get(key);
-    if (members === 0) this.#local.delete(key);
-    else this.#local.set(key, { filter, queue, members });
     const carrier = this.link.carrier;
     if (carrier === undefined || !this.#mayAnnounce(filter)) return;
     if (members === 0) writeInterestGone(carrier.out, filter, queue);
-    else if (known === undefined || queue !== null) writeInterest(carrier.out, filter, queue, members);
-    else return; // one more plain subscription of the same subject: the hub does not count
+    else writeInterest(carrier.out, filter, queue, members);
     carrier.flush();
   }
 
   #writeAllInterest(out: WireWriter, info: HubInfo): void {
     this.#view.learn(info);
-    for (const { filter, queue, members } of this.#local.values()) {
+    for (const { filter, queue, members } of this.#account.localInterest()) {
       if (this.#mayAnnounce(filter)) writeInterest(out, filter, queue, members);
     }
   }

@@ -204,3 +204,18 @@ test("interest is counted: the first and the last subscription of a subject are 
   account.unsubscribe(early);
   assert.deepEqual(heard, ["early null 1", "q g 1", "q g 2", "q g 1", "q g 0", "early null 0"]);
 });
+
+test("more subscriptions of a plain subject are not told again: the hub does not count them", () => {
+  const account = router();
+  const sink = new RecordingSink();
+  const heard: string[] = [];
+  using _watch = account.watchInterest((filter, queue, members) => heard.push(`${filter} ${queue} ${members}`));
+  const [one, two] = [sink.subscription("a"), sink.subscription("a")];
+  account.subscribe(one);
+  account.subscribe(two);
+  assert.deepEqual([...account.localInterest()], [{ filter: "a", queue: null, members: 2 }]);
+  account.unsubscribe(one);
+  account.unsubscribe(two);
+  assert.deepEqual(heard, ["a null 1", "a null 0"]);
+  assert.deepEqual([...account.localInterest()], []);
+});
