@@ -6,12 +6,15 @@
 //   dist/package.json                     says that the program is a module, which spares Node a guess at every start
 //   dist/LICENSES.txt                     of every package inside the bundle
 //
+// Before that, the S2 codec's module is compiled anew if its source has changed (src/s2/module-bytes.ts).
+//
 // The same tree gives the same bytes: no time, no machine's path goes in.
 
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import * as esbuild from "esbuild";
 import { tryCommand } from "./lib/command.ts";
+import { buildS2Module } from "./lib/s2-module.ts";
 import { ROOT } from "./lib/suites.ts";
 
 export interface BuildOptions {
@@ -46,6 +49,7 @@ const bindingBesideBundle: esbuild.Plugin = {
 /** Builds into temporary names and puts each file in place by a rename, so that a daemon started meanwhile finds whole files. */
 export async function build({ entry = "src/main.ts", outFolder = path.join(ROOT, "dist") }: BuildOptions = {}): Promise<void> {
   const { version } = JSON.parse(await fs.readFile(path.join(ROOT, "package.json"), "utf8")) as { version: string };
+  await buildS2Module();
   const result = await esbuild.build({
     absWorkingDir: ROOT,
     entryPoints: [entry],
