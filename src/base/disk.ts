@@ -37,6 +37,9 @@ export interface Disk {
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
   space(path: string): Promise<DiskSpace>;
+  /** Who may do what with the file: the nine bits of its mode, such as 0o600. */
+  mode(path: string): Promise<number>;
+  setMode(path: string, mode: number): Promise<void>;
 }
 
 const FLAGS = {
@@ -60,6 +63,8 @@ export function systemDisk(): Disk {
       const { bavail, blocks, bsize } = await fs.statfs(path);
       return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
     },
+    mode: async (path) => (await fs.stat(path)).mode & 0o777,
+    setMode: (path, mode) => fs.chmod(path, mode),
   };
 }
 

@@ -17,13 +17,19 @@ export interface Listener extends AsyncDisposable {
 }
 
 export interface Net {
-  /** Connects by TCP with no delay and keep-alive. Aborting ends the attempt. The caller owns the stream. */
+  /**
+   * Connects by TCP with no delay and keep-alive. Aborting ends the attempt, with the signal's reason. The caller owns the stream and
+   * listens for its errors at once. The host should be an address: a name takes a thread of the pool that fdatasync needs, so the
+   * uplink resolves first (base/resolver.ts, uplink/dialer.ts).
+   */
   dial(endpoint: Endpoint, signal: AbortSignal): Promise<ByteStream>;
   /** Hands every accepted stream to `onStream`, which owns it. Disposing stops accepting; it does not end accepted streams. */
   listen(endpoint: Endpoint, onStream: (stream: ByteStream) => void): Promise<Listener>;
 }
 
 const KEEP_ALIVE_AFTER_MS = 30_000;
+/** With a name: how long one address may take before the next is tried instead. Node's 250 ms would never reach a far hub. */
+const ADDRESS_LIMIT_MS = 20_000;
 
 export function systemNet(): Net {
   return { dial, listen };
@@ -37,13 +43,15 @@ async function dial(endpoint: Endpoint, signal: AbortSignal): Promise<ByteStream
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
-    autoSelectFamilyAttemptTimeout: 5_000,
+    autoSelectFamily: net.isIP(endpoint.host) === 0,
+    autoSelectFamilyAttemptTimeout: ADDRESS_LIMIT_MS,
   });
   const onAbort = () => reject(signal.reason);
   socket.once("connect", resolve).once("error", reject);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     await promise;
+    signal.throwIfAborted(); // it may have come between the connection and here
     return socket;
   } catch (error) {
     socket.on("error", () => undefined); // a late error of a socket that nobody owns any more

@@ -80,6 +80,8 @@ export class FakeDisk implements Disk {
       remove: (path) => this.#remove(guarded(path)),
       syncDirectory: (path) => this.#syncDirectory(guarded(path)),
       space: (path) => this.#space(guarded(path)),
+      mode: (path) => this.#run(guarded(path), () => this.#inode(path).mode),
+      setMode: (path, mode) => this.#setMode(guarded(path), mode),
     };
   }
 
@@ -125,6 +127,12 @@ export class FakeDisk implements Disk {
   }
   space(path: string): Promise<DiskSpace> {
     return this.mount().space(path);
+  }
+  mode(path: string): Promise<number> {
+    return this.mount().mode(path);
+  }
+  setMode(path: string, mode: number): Promise<void> {
+    return this.mount().setMode(path, mode);
   }
 
   // ── looking and meddling from outside: at once, and durable ─────────────────────────────────────────────────────────
@@ -267,6 +275,15 @@ export class FakeDisk implements Disk {
     return this.#run(call, () => {
       if (this.#find(call.path) === undefined) throw fault("ENOENT", "statfs", call.path);
       return { freeBytes: Math.max(0, this.totalBytes - this.usedBytes), totalBytes: this.totalBytes };
+    });
+  }
+
+  /** At once and for good: nobody needs a mode to be lost. */
+  #setMode(call: Call, mode: number): Promise<void> {
+    return this.#run(call, () => {
+      const inode = this.#inode(call.path);
+      this.#mayChange("chmod", call.path);
+      inode.mode = mode;
     });
   }
 

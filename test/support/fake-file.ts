@@ -41,6 +41,8 @@ export class Inode {
   now = new Content();
   /** As it would be found after a power cut that keeps nothing. */
   durable = new Content();
+  /** As `create` makes it. */
+  mode = 0o600;
   #unsynced: Unsynced[] = [];
   #hasForgotten = false;
 
