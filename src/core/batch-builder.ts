@@ -13,6 +13,8 @@ import {
   PAYLOAD_END,
   REPLY,
   REPLY_END,
+  ROUTED,
+  ROUTED_END,
   SPAN_WORDS,
   SUBJECT,
   SUBJECT_END,
@@ -53,7 +55,7 @@ export class BatchBuilder implements Batch {
     return this.count === BATCH_MAX;
   }
 
-  /** Adds a message that lies in `bytes`; returns the index in `spans` of its first word, all words but subject and payload zeroed. */
+  /** Adds a message that lies in `bytes`; returns the index in `spans` of its first word, it is routed by its subject, has no reply, no headers and no groups. */
   place(subject: number, subjectEnd: number, payload: number, payloadEnd: number, flags: number): number {
     const at = this.count * SPAN_WORDS;
     if (at === this.spans.length) this.#widen();
@@ -69,6 +71,8 @@ export class BatchBuilder implements Batch {
     spans[at + GROUPS] = 0;
     spans[at + GROUPS_END] = 0;
     spans[at + FLAGS] = flags;
+    spans[at + ROUTED] = subject;
+    spans[at + ROUTED_END] = subjectEnd;
     this.count += 1;
     return at;
   }

@@ -1,12 +1,13 @@
 // Messages moved together: the bytes once, positions beside them.
 //
 //   bytes   …│plant.7.temp│…│NATS/1.0␍␊k: v␍␊␍␊│21.5│…            one slab, usually the chunk a socket gave us
-//   spans    │subject,end│reply,end│headers,end│payload,end│groups,end│flags│      SPAN_WORDS words per message
+//   spans    │subject,end│reply,end│headers,end│payload,end│groups,end│flags│routed,end│      SPAN_WORDS words per message
 //
 // A batch is borrowed: valid until the call that lent it returns. Whoever keeps bytes copies them.
 
 /** Words per message in `spans`. Offsets are into `bytes`; an absent part has start == end. */
-export const SPAN_WORDS = 11;
+export const SPAN_WORDS = 13;
+/** What receivers are shown. */
 export const SUBJECT = 0;
 export const SUBJECT_END = 1;
 export const REPLY = 2;
@@ -20,6 +21,12 @@ export const PAYLOAD_END = 7;
 export const GROUPS = 8;
 export const GROUPS_END = 9;
 export const FLAGS = 10;
+/**
+ * The subject by which a message finds its way: the same bytes as SUBJECT, but for what a stream delivers. There this is the consumer's
+ * deliver subject, and SUBJECT the one the message was stored under (spec/leafnode-protocol.md §15.3). Only the router looks here.
+ */
+export const ROUTED = 11;
+export const ROUTED_END = 12;
 
 /** The publisher wants to be told when the message is safe (QoS ≥ 1, or a NATS publish with `Petiole-Ack: safe`). */
 export const FLAG_DURABLE = 1;
@@ -50,6 +57,17 @@ export function qosOf(flags: number): 0 | 1 | 2 | 3 {
 export function subjectOf(batch: Batch, index: number): string {
   const at = index * SPAN_WORDS;
   return batch.bytes.latin1Slice(batch.spans[at + SUBJECT]!, batch.spans[at + SUBJECT_END]!);
+}
+
+/** The subject that interest and permissions are asked for. */
+export function routedSubjectOf(batch: Batch, index: number): string {
+  const at = index * SPAN_WORDS;
+  return batch.bytes.latin1Slice(batch.spans[at + ROUTED]!, batch.spans[at + ROUTED_END]!);
+}
+
+export function isRequest(batch: Batch, index: number): boolean {
+  const at = index * SPAN_WORDS + REPLY;
+  return batch.spans[at] !== batch.spans[at + 1];
 }
 
 /** The reply subject; "" when there is none. */

@@ -14,6 +14,12 @@ export interface Origin {
   mayPublish(subject: string): boolean;
   /** A message on `subject` was refused because `mayPublish` said no. */
   onDenied(subject: string): void;
+  /**
+   * Message `index` of the borrowed batch is a request (it has a reply subject) that nobody hears: no local subscriber, and no
+   * hub that listens now. From a hub: nobody who is here now asked for it, or the queue group it was sent for has lost its members.
+   * Called from inside `publish`. Source: spec/leafnode-protocol.md §11.5, "no responders" is decided where the requestor is.
+   */
+  onNoResponders?(batch: Batch, index: number): void;
   /** Everything this origin published under a ticket up to `watermark` is safe (DESIGN §1.1). Called rarely, never per message. */
   onSafe(watermark: Ticket): void;
   /** Stop reading: something downstream is full. May be called when paused already. */
@@ -49,6 +55,8 @@ export interface Upstream {
   plan(subject: string, servedGroups: readonly string[]): Plan | null;
   /** Takes one message. True: it was staged, and the ticket must wait for `onSafe`. Not called for messages that came from this upstream's own hub. */
   take(batch: Batch, index: number, plan: Plan, ticket: Ticket): boolean;
+  /** Would a request under this plan be heard at the hub now? False while the link is down. */
+  hears(plan: Plan): boolean;
   flush(): void;
   /** True while its queues are full: the router pauses the origins that feed it. */
   readonly isFull: boolean;

@@ -19,6 +19,8 @@ export interface Route {
   /** Members per queue group, each ready to be handed to its sink. */
   readonly groups: ReadonlyMap<string, readonly (readonly [Subscription])[]>;
   readonly offers: readonly Offer[];
+  /** Somebody here asked for the subject, allowed or not: a hub that sends it was told so. */
+  readonly isAskedFor: boolean;
 }
 
 /** Permission to receive is asked here, on the concrete subject, once. */
@@ -36,7 +38,8 @@ export function computeRoute(subject: string, matches: readonly Subscription[], 
     const plan = slot.upstream.plan(subject, served);
     if (plan !== null) offers.push({ slot, plan });
   }
-  return { deliveries: [...bySink].map(([sink, subscriptions]) => ({ sink, subscriptions })), groups, offers };
+  const deliveries = [...bySink].map(([sink, subscriptions]) => ({ sink, subscriptions }));
+  return { deliveries, groups, offers, isAskedFor: matches.length > 0 };
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -10,7 +10,7 @@
 import { assert } from "#base/assert.ts";
 import type { Entropy } from "#base/entropy.ts";
 import type { Batch } from "#core/batch.ts";
-import { GROUPS, GROUPS_END, SPAN_WORDS, SUBJECT, subjectOf } from "#core/batch.ts";
+import { GROUPS, GROUPS_END, isRequest, REPLY, ROUTED, routedSubjectOf, SPAN_WORDS } from "#core/batch.ts";
 import { InterestTrie } from "#core/interest.ts";
 import type { Origin, Sink, Subscription, Ticket, Upstream } from "#core/sink.ts";
 import { isValidSubject } from "#core/subject.ts";
@@ -18,6 +18,7 @@ import { type Interest, InterestCounts, type InterestListener } from "./interest
 import { computeRoute, type Route } from "./route.ts";
 import { UpstreamSlot } from "./upstream-slot.ts";
 
+const DOLLAR = 0x24;
 /** Routes remembered per account; all are forgotten when it overflows. */
 const ROUTES_MAX = 8192;
 /** Publish permissions remembered per door. */
@@ -103,11 +104,16 @@ export class AccountRouter {
     let route: Route | undefined;
     for (let i = 0; i < batch.count; i++) {
       // A device says much about one thing: neighbours on one subject share the look-up.
-      if (i === 0 || !hasSubjectOfPrevious(batch, i)) route = this.#routeFor(subjectOf(batch, i), door);
-      else if (route === undefined) origin.onDenied(subjectOf(batch, i));
+      if (i === 0 || !hasSubjectOfPrevious(batch, i)) route = this.#routeFor(routedSubjectOf(batch, i), door);
+      else if (route === undefined) origin.onDenied(routedSubjectOf(batch, i));
       if (route === undefined) continue;
+      if (origin.kind === "hub") {
+        this.#deliverFromHub(batch, i, route, origin);
+        continue;
+      }
       this.#deliver(batch, i, route, origin);
-      if (origin.kind !== "hub" && this.#offer(batch, i, route, ticket)) isStaged = true;
+      if (this.#offer(batch, i, route, ticket)) isStaged = true;
+      else if (isRequest(batch, i) && !isHeard(route)) origin.onNoResponders?.(batch, i);
     }
     if (isStaged) {
       this.#lastTicket = ticket;
@@ -127,22 +133,33 @@ export class AccountRouter {
   }
 
   #deliver(batch: Batch, index: number, route: Route, origin: Origin): void {
-    for (const delivery of route.deliveries) {
-      delivery.sink.deliver(batch, index, delivery.subscriptions, origin);
-      this.#touched.add(delivery.sink);
-    }
-    if (route.groups.size === 0) return;
-    if (origin.kind !== "hub") {
-      for (const members of route.groups.values()) this.#deliverToOne(batch, index, members, origin);
-      return;
-    }
+    this.#deliverPlain(batch, index, route, origin);
+    for (const members of route.groups.values()) this.#deliverToOne(batch, index, members, origin);
+  }
+
+  /** The hub has chosen among all members of a queue group anywhere: only the groups it names are served here. */
+  #deliverFromHub(batch: Batch, index: number, route: Route, origin: Origin): void {
+    this.#deliverPlain(batch, index, route, origin);
     const at = index * SPAN_WORDS;
     const start = batch.spans[at + GROUPS]!;
     const end = batch.spans[at + GROUPS_END]!;
-    if (start === end) return;
-    for (const name of batch.bytes.latin1Slice(start, end).split(" ")) {
-      const members = route.groups.get(name);
-      if (members !== undefined) this.#deliverToOne(batch, index, members, origin);
+    let isDelivered = route.deliveries.length > 0;
+    if (start !== end) {
+      for (const name of batch.bytes.latin1Slice(start, end).split(" ")) {
+        const members = route.groups.get(name);
+        if (members === undefined) continue;
+        this.#deliverToOne(batch, index, members, origin);
+        isDelivered = true;
+      }
+    }
+    // A plain listener who may not receive it is silent: others at the hub have heard it, too, and may answer.
+    if (!isDelivered && wantsAnswer(batch, index) && (start !== end || !route.isAskedFor)) origin.onNoResponders?.(batch, index);
+  }
+
+  #deliverPlain(batch: Batch, index: number, route: Route, origin: Origin): void {
+    for (const delivery of route.deliveries) {
+      delivery.sink.deliver(batch, index, delivery.subscriptions, origin);
+      this.#touched.add(delivery.sink);
     }
   }
 
@@ -214,9 +231,19 @@ export class AccountRouter {
   }
 }
 
+/** A reply that begins with `$` is a stream's own: the delivery wants an ack, and "no responders", which is empty, would be one. */
+function wantsAnswer(batch: Batch, index: number): boolean {
+  return isRequest(batch, index) && batch.bytes[batch.spans[index * SPAN_WORDS + REPLY]!] !== DOLLAR;
+}
+
+/** Does a request on this route reach anybody: a local subscriber, or a hub that listens now? */
+function isHeard(route: Route): boolean {
+  return route.deliveries.length > 0 || route.groups.size > 0 || route.offers.some(({ slot, plan }) => slot.upstream.hears(plan));
+}
+
 function hasSubjectOfPrevious(batch: Batch, index: number): boolean {
   const { bytes, spans } = batch;
-  const at = index * SPAN_WORDS + SUBJECT;
+  const at = index * SPAN_WORDS + ROUTED;
   let here = spans[at]!;
   const end = spans[at + 1]!;
   let there = spans[at - SPAN_WORDS]!;

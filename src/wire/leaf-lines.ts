@@ -17,10 +17,19 @@ export interface LeafConnect {
   readonly user?: string;
   readonly pass?: string;
   readonly auth_token?: string;
+  readonly jwt?: string;
+  readonly nkey?: string;
+  /** Signature of the nonce, base64url. */
+  readonly sig?: string;
 }
 
 export function writeConnect(out: WireWriter, connect: LeafConnect): void {
   out.text(`CONNECT ${Buffer.from(JSON.stringify(connect), "utf8").toString("latin1")}\r\n`);
+}
+
+/** Asks for S2 both ways; nothing may follow it in the same write (spec §7.3). */
+export function writeCompressionRequest(out: WireWriter, mode: string): void {
+  out.text(`INFO ${JSON.stringify({ compression: mode })}\r\n`);
 }
 
 export function writePing(out: WireWriter): void {
@@ -43,6 +52,11 @@ export function writeInterest(out: WireWriter, filter: string, queue: string | n
 /** Withdraws interest; without a weight (spec §9). */
 export function writeInterestGone(out: WireWriter, filter: string, queue: string | null): void {
   out.text(queue === null ? `LS- ${filter}\r\n` : `LS- ${filter} ${queue}\r\n`);
+}
+
+/** Tells a requestor at the hub that nobody is here to answer. Source: spec §11.5. */
+export function writeNoResponders(out: WireWriter, reply: string): void {
+  out.text(`HMSG ${reply} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n`);
 }
 
 /**

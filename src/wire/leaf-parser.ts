@@ -8,8 +8,9 @@
 
 import { ProtocolError } from "#base/errors.ts";
 import type { Batch } from "#core/batch.ts";
-import { flagsFor, GROUPS, HEADERS, HEADERS_END, QOS_UNSTATED, REPLY } from "#core/batch.ts";
+import { flagsFor, GROUPS, HEADERS, HEADERS_END, QOS_UNSTATED, REPLY, REPLY_END, SUBJECT, SUBJECT_END } from "#core/batch.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
+import { composedAt } from "./composed-reply.ts";
 import { WIRE_BAD_ARGUMENTS, WIRE_BAD_ENDING, WIRE_LINE_TOO_LONG, WIRE_TOO_LARGE, WIRE_UNKNOWN_OPERATION } from "./errors.ts";
 
 /**
@@ -187,16 +188,30 @@ export class LeafParser {
     const spans = this.#batch.spans;
     spans[span + HEADERS] = body;
     spans[span + HEADERS_END] = body + headers;
-    if (group === 2) this.#setSpan(span + REPLY, 1, 1);
+    if (group === 2) this.#setReply(bytes, span, 1);
     else if (group > 2) {
       const withReply = bytes[args[2]!] === 0x2b; // +
-      if (withReply) this.#setSpan(span + REPLY, 2, 2);
+      if (withReply) this.#setReply(bytes, span, 2);
       const first = withReply ? 3 : 2;
       if (first >= group) throw this.#badArguments(bytes, at, lineEnd, "at least one queue group");
       this.#compact(bytes, first, group - 1);
       this.#setSpan(span + GROUPS, first, group - 1);
     }
     return bodyEnd + 2;
+  }
+
+  /** A reply that a stream's delivery composed is cut: its right part is the subject to show (spec §15.3). */
+  #setReply(bytes: Buffer, span: number, index: number): void {
+    this.#setSpan(span + REPLY, index, index);
+    const { spans } = this.#batch;
+    const start = spans[span + REPLY]!;
+    if (bytes[start] !== 0x24) return; // $
+    const end = spans[span + REPLY_END]!;
+    const at = composedAt(bytes, start, end);
+    if (at < 0) return;
+    spans[span + REPLY_END] = at;
+    spans[span + SUBJECT] = at + 1;
+    spans[span + SUBJECT_END] = end;
   }
 
   /** Sets a start and end pair of the span to run from argument `first` through `last`. */

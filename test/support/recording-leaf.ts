@@ -1,6 +1,6 @@
 // Writes down what a leaf parser said, one line an event, so that two ways of feeding it can be compared.
 
-import { GROUPS, GROUPS_END, headersOf, payloadOf, replyOf, SPAN_WORDS, subjectOf } from "#core/batch.ts";
+import { GROUPS, GROUPS_END, headersOf, payloadOf, replyOf, routedSubjectOf, SPAN_WORDS, subjectOf } from "#core/batch.ts";
 import { type LeafHandler, LeafParser } from "#wire/leaf-parser.ts";
 
 export function recordingLeaf(): { readonly parser: LeafParser; readonly heard: string[] } {
@@ -10,8 +10,9 @@ export function recordingLeaf(): { readonly parser: LeafParser; readonly heard: 
       for (let i = 0; i < batch.count; i++) {
         const at = i * SPAN_WORDS;
         const groups = batch.bytes.latin1Slice(batch.spans[at + GROUPS]!, batch.spans[at + GROUPS_END]!);
+        const via = routedSubjectOf(batch, i) === subjectOf(batch, i) ? "" : `via ${routedSubjectOf(batch, i)} `;
         heard.push(
-          `msg ${JSON.stringify([subjectOf(batch, i), replyOf(batch, i), groups, headersOf(batch, i).toString("latin1"), payloadOf(batch, i).toString("latin1")])}`,
+          `${via}msg ${JSON.stringify([subjectOf(batch, i), replyOf(batch, i), groups, headersOf(batch, i).toString("latin1"), payloadOf(batch, i).toString("latin1")])}`,
         );
       }
     },

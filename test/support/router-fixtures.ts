@@ -77,6 +77,7 @@ export class RecordingUpstream implements Upstream {
   readonly planned: string[] = [];
   readonly served: (readonly string[])[] = [];
   isFull = false;
+  isHearing = true;
   stages = true;
   flushes = 0;
 
@@ -89,6 +90,10 @@ export class RecordingUpstream implements Upstream {
   take(batch: Batch, index: number): boolean {
     this.taken.push(`${subjectOf(batch, index)}=${payloadOf(batch, index).toString()}`);
     return this.stages;
+  }
+
+  hears(): boolean {
+    return this.isHearing;
   }
 
   flush(): void {

@@ -53,7 +53,7 @@ for (const name of FILES) {
         [/^PING$/, /^ping/],
         [/^PONG$/, /^pong/],
         [/^-ERR /, /^err /],
-        [/^[LH]MSG /, /^msg /],
+        [/^[LH]MSG /, /^(via \S+ )?msg /],
       ] as const) {
         assert.equal(count(heard, event), count(said, onWire), `${event} in ${bytes.toString("latin1")}`);
       }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemEntropy } from "#base/entropy.ts";
-import { GROUPS, GROUPS_END, PAYLOAD, SUBJECT } from "#core/batch.ts";
-import { BatchBuilder } from "#core/batch-builder.ts";
+import { type Batch, GROUPS, GROUPS_END, PAYLOAD, ROUTED, ROUTED_END, replyOf, SUBJECT } from "#core/batch.ts";
+import { BatchBuilder, type MessageParts } from "#core/batch-builder.ts";
 import { AccountRouter } from "#router/router.ts";
 import { batchOf, message, RecordingOrigin, RecordingSink, RecordingUpstream } from "../../support/router-fixtures.ts";
 
@@ -218,4 +218,101 @@ test("more subscriptions of a plain subject are not told again: the hub does not
   account.unsubscribe(two);
   assert.deepEqual(heard, ["a null 1", "a null 0"]);
   assert.deepEqual([...account.localInterest()], []);
+});
+
+/** An origin that notes the requests nobody heard. */
+class Asking extends RecordingOrigin {
+  readonly unheard: string[] = [];
+  onNoResponders(batch: Batch, index: number): void {
+    this.unheard.push(replyOf(batch, index));
+  }
+}
+
+const request = (subject: string, reply: string) => ({ ...message(subject), reply });
+
+/** A message from the hub for these queue groups. */
+function forGroups(parts: MessageParts, groups: string): Batch {
+  const batch = new BatchBuilder();
+  batch.beginOwn();
+  batch.add({ ...parts, payload: Buffer.from(groups) });
+  batch.spans[GROUPS] = batch.spans[PAYLOAD]!;
+  batch.spans[GROUPS_END] = batch.spans[PAYLOAD]! + groups.length;
+  return batch;
+}
+
+test("a request that nobody hears is told to its origin; a plain message and one that is heard are not", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  upstream.stages = false;
+  upstream.isHearing = false;
+  account.addUpstream(upstream);
+  account.subscribe(new RecordingSink().subscription("heard"));
+  account.subscribe(new RecordingSink().subscription("group", "g"));
+  account.subscribe(new RecordingSink().subscription("denied", null, () => false));
+  const origin = new Asking("nats");
+  const door = account.open(origin);
+  door.publish(batchOf(request("heard", "r1"), request("group", "r2"), request("denied", "r3"), request("nobody", "r4")));
+  door.publish(batchOf(request("nobody", "r5"), message("nobody")));
+  assert.deepEqual(origin.unheard, ["r3", "r4", "r5"]);
+  upstream.isHearing = true;
+  door.publish(batchOf(request("nobody", "r6")));
+  upstream.isHearing = false;
+  upstream.stages = true;
+  door.publish(batchOf(request("nobody", "r7")));
+  assert.deepEqual(origin.unheard, ["r3", "r4", "r5"], "a hub that listens hears, and so does an outbox that keeps");
+});
+
+test("an origin that cannot be told is left alone", () => {
+  const origin = new RecordingOrigin("mqtt");
+  assert.equal(
+    router()
+      .open(origin)
+      .publish(batchOf(request("nobody", "r"))),
+    0,
+  );
+});
+
+test("a hub's request is unheard when nobody asks for it any more, or its queue group has no member who may have it", () => {
+  const account = router();
+  const hub = new Asking("hub");
+  const door = account.open(hub);
+  door.publish(batchOf(request("gone", "r1"), message("gone")));
+  door.publish(forGroups(request("gone", "r2"), "g1 g2"));
+  account.subscribe(new RecordingSink().subscription("svc.>", "g1", (subject) => subject !== "svc.no"));
+  door.publish(forGroups(request("svc.a", "r3"), "g1 g2"));
+  door.publish(forGroups(request("svc.no", "r4"), "g1"));
+  assert.deepEqual(hub.unheard, ["r1", "r2", "r4"]);
+});
+
+test("a hub's request that a plain listener may not have is not called unheard: others have heard it, too", () => {
+  const account = router();
+  account.subscribe(new RecordingSink().subscription(">", null, () => false));
+  const hub = new Asking("hub");
+  account.open(hub).publish(batchOf(request("svc.a", "r1")));
+  assert.deepEqual(hub.unheard, []);
+});
+
+test("a stream's delivery that finds nobody is never answered: that would acknowledge it", () => {
+  const hub = new Asking("hub");
+  router()
+    .open(hub)
+    .publish(batchOf(request("push.d", "$JS.ACK.ORD.p.1.1.1.17.0")));
+  assert.deepEqual(hub.unheard, []);
+});
+
+test("a stream's delivery finds its way by the deliver subject and is shown under the stream's; neighbours are told apart by the way", () => {
+  const account = router();
+  const [pushed, plain] = [new RecordingSink(), new RecordingSink()];
+  account.subscribe(pushed.subscription("push.d"));
+  account.subscribe(plain.subscription("orders.>"));
+  const origin = new RecordingOrigin("hub", (subject) => subject === "push.d" || subject.startsWith("orders"));
+  const text = Buffer.from("push.dorders.1hi");
+  const batch = new BatchBuilder();
+  batch.begin(text);
+  const composed = batch.place(6, 14, 14, 16, 0);
+  batch.spans[composed + ROUTED] = 0;
+  batch.spans[composed + ROUTED_END] = 6;
+  batch.place(6, 14, 14, 16, 0);
+  account.open(origin).publish(batch);
+  assert.deepEqual([pushed.delivered, plain.delivered, origin.denied], [["orders.1=hi"], ["orders.1=hi"], []]);
 });
