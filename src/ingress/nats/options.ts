@@ -1,4 +1,4 @@
-// The door for local NATS clients. It does not exist yet; `listen: null` is all the settings take for now.
+// The door for local NATS clients: an address, or null for none.
 
 import { nullable } from "#base/schema.ts";
 import { listenAddress } from "#base/schema-text.ts";

@@ -1,0 +1,379 @@
+// One client's network connection: carries bytes and time to the parts, and their answers back.
+//
+//   stream ─▶ parser ─▶ CONNECT ─▶ admission ─▶ session ─▶ router            router ─▶ session ─▶ outbound ─▶ stream
+//                   └─▶ PUB, SUB and the rest ────▶┘
+//
+// Its life is the value and the step function of life.ts. Reading stops while any hold is on; what is left of a chunk that
+// was read already waits in the parser. A breach ends this connection and nothing else. It has no timers: the listener
+// calls `tick` now and then.
+
+import type { Millis } from "#base/clock.ts";
+import { explain, ProtocolError, systemCode } from "#base/errors.ts";
+import type { ByteStream } from "#base/net.ts";
+import type { BatchBuilder } from "#core/batch-builder.ts";
+import { displaySubject } from "#core/subject.ts";
+import {
+  AUTHENTICATION_TIMEOUT,
+  AUTHORIZATION_VIOLATION,
+  errorLine,
+  INVALID_PUBLISH_SUBJECT,
+  OK_LINE,
+  PING_LINE,
+  PONG_LINE,
+  SLOW_CONSUMER,
+  STALE_CONNECTION,
+} from "#wire/client-lines.ts";
+import { type ClientHandler, ClientParser } from "#wire/client-parser.ts";
+import { type Admission, admit } from "./admission.ts";
+import { type ConnectRequest, parseConnect, WITHOUT_CONNECT } from "./connect-request.ts";
+import type { NatsContext, NatsPeer } from "./context.ts";
+import { errTextFor, NATS_BAD_CONNECT, NATS_HEADERS_UNEXPECTED, NATS_NOT_CONNECTED } from "./errors.ts";
+import { BORN, type Ending, type Life, type LifeEvent, step } from "./life.ts";
+import { Outbound } from "./outbound.ts";
+import { NatsSession } from "./session.ts";
+
+/** A whole CONNECT must have come this long after the connection. */
+export const CONNECT_TIMEOUT_MS: Millis = 5_000;
+/** Silence after which a client is asked whether it is there, and again. As nats-server's ping_interval and ping_max. */
+export const PING_INTERVAL_MS: Millis = 120_000;
+export const PINGS_MAX = 2;
+/** After our last byte to a client: how long we wait for it to close before we do. */
+const LINGER_MS: Millis = 1_000;
+/** A stranger's claim on memory: only CONNECT is taken from it, and that fits into a control line. */
+const STRANGER_PAYLOAD_MAX = 0;
+
+/** Endings after which nothing more can reach the peer. */
+const ABRUPT: ReadonlySet<Ending> = new Set(["closed", "gone"]);
+/** Endings that are everyday life. */
+const QUIET: ReadonlySet<Ending> = new Set(["closed", "gone", "shutdown"]);
+
+/** Reasons not to read, as bits: reading goes on when none is left. */
+const HOLDS = { login: 1, router: 2, owed: 4, crowd: 8, end: 16 } as const;
+
+export class NatsConnection implements ClientHandler, NatsPeer {
+  readonly address: string;
+  bytesIn = 0;
+  /** Resolves when the stream is closed for good. */
+  readonly closed: Promise<void>;
+  readonly #number: number;
+  readonly #context: NatsContext;
+  readonly #stream: ByteStream;
+  readonly #outbound: Outbound;
+  readonly #parser: ClientParser;
+  readonly #login = new AbortController();
+  #life: Life = BORN;
+  #session: NatsSession | undefined;
+  #holds = 0;
+  #isContinuing = false;
+  /** When it was accepted, and when its end began. */
+  #since: Millis;
+  #lastHeard: Millis;
+  #pings = 0;
+  /** When a write last began with nothing under way, or ended. */
+  #lastTaken: Millis = 0;
+  #isBehind = false;
+
+  constructor(stream: ByteStream, number: number, context: NatsContext) {
+    this.#stream = stream;
+    this.#number = number;
+    this.#context = context;
+    this.address = stream.remoteAddress ?? "unknown";
+    this.#since = context.clock.now();
+    this.#lastHeard = this.#since;
+    this.#outbound = new Outbound(stream, context.slabs, context.turn, { onProgress: () => this.#onProgress() });
+    this.#parser = new ClientParser(this, context.batch, STRANGER_PAYLOAD_MAX);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    stream
+      .on("data", (chunk: Buffer) => this.#onChunk(chunk))
+      .on("end", () => this.end("closed", "it closed the connection"))
+      .on("error", (error) => this.end("gone", `the network connection broke (${systemCode(error) ?? explain(error)})`))
+      .on("close", () => {
+        this.end("closed", "the connection was closed");
+        this.#outbound.abandon();
+        resolve();
+      });
+    this.#outbound.text(context.infoLine(number, this.address, false));
+  }
+
+  get session(): NatsSession | undefined {
+    return this.#session;
+  }
+
+  get messagesIn(): number {
+    return this.#session?.publisher.messages ?? 0;
+  }
+
+  get messagesOut(): number {
+    return this.#session?.sent ?? 0;
+  }
+
+  get bytesOut(): number {
+    return this.#outbound.writtenBytes;
+  }
+
+  get refused(): number {
+    return this.#session?.publisher.refused ?? 0;
+  }
+
+  /** Ends it now: lets everything go, says `errText` last, closes the network connection politely where that makes sense. Twice is once. */
+  end(ending: Ending, words: string, errText?: string): void {
+    if (!this.#move({ on: "end", ending })) return;
+    this.#holds |= HOLDS.end;
+    this.#login.abort();
+    this.#parser.close();
+    this.#session?.close();
+    this.#say(ending, words);
+    this.#context.onEnd(this, ending);
+    this.#since = this.#context.clock.now();
+    if (ABRUPT.has(ending)) {
+      this.#stream.destroy();
+      return;
+    }
+    if (errText !== undefined) this.#outbound.text(errorLine(errText));
+    this.#outbound.finish();
+    this.#stream.resume(); // what it still sends is thrown away, so that our last bytes are not lost to a reset
+  }
+
+  /** Tells that we are about to close; everything else goes on. */
+  warn(): void {
+    if (this.#life.at === "connected") this.#outbound.text(this.#context.infoLine(this.#number, this.address, true));
+  }
+
+  /** Reads no more, sends the answers that are owed as their messages become safe, then ends. */
+  drain(): void {
+    if (!this.#move({ on: "drain" }) || this.#session === undefined) {
+      this.end("shutdown", "the spoke is closing");
+      return;
+    }
+    this.#hold("end");
+    this.#session.quiet();
+    this.#onSettled();
+  }
+
+  /** Looks at the clock; called by the listener several times within every limit. */
+  tick(now: Millis): void {
+    if (this.#life.at === "closed") {
+      if (now - this.#since >= LINGER_MS) this.#stream.destroy();
+      return;
+    }
+    if (!this.#isBehind && this.#outbound.pendingBytes > 0) {
+      this.#isBehind = true;
+      this.#lastTaken = now;
+    } else if (this.#isBehind && now - this.#lastTaken >= this.#context.limits.writeDeadline) {
+      const words = `it took nothing of ${this.#outbound.pendingBytes} bytes for ${this.#context.limits.writeDeadline / 1000} s`;
+      this.end("slow", words, SLOW_CONSUMER);
+      return;
+    }
+    this.#lookForLife(now);
+  }
+
+  // ── from the parser ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onBatch(batch: BatchBuilder, hasHeaders: boolean): void {
+    const session = this.#session!; // the parser hands over nothing but CONNECT before
+    if (hasHeaders && !session.request.takesHeaders) {
+      batch.count = 0;
+      throw new ProtocolError(NATS_HEADERS_UNEXPECTED, "HPUB came in, and its CONNECT did not say headers: true");
+    }
+    session.publish(batch, hasHeaders);
+  }
+
+  onInvalidSubject(subject: string): void {
+    const session = this.#session!;
+    session.publisher.messages += 1;
+    session.publisher.refused += 1;
+    this.#outbound.text(errorLine(INVALID_PUBLISH_SUBJECT));
+    this.#tell("invalid-subject", "message refused", {
+      subject: displaySubject(subject),
+      because: "nothing can be published on this subject",
+    });
+    if (this.#outbound.pendingBytes > this.#context.limits.maxPending) this.#onSlow();
+  }
+
+  onSubscribe(filter: string, queue: string | null, sid: string): void {
+    this.#session!.subscribe(filter, queue, sid);
+  }
+
+  onUnsubscribe(sid: string, max: number): void {
+    this.#session!.unsubscribe(sid, max);
+  }
+
+  onConnect(json: string): void {
+    if (this.#life.at !== "awaiting-connect") throw new ProtocolError(NATS_BAD_CONNECT, "a second CONNECT came in");
+    this.#logIn(parseConnect(json));
+  }
+
+  onTooEarly(firstByte: number): void {
+    if (firstByte === 0x16)
+      throw new ProtocolError(NATS_NOT_CONNECTED, "its first byte is that of TLS, and this port speaks plain NATS");
+    if (!this.#context.hasNoAuthUser)
+      throw new ProtocolError(NATS_NOT_CONNECTED, "something other than CONNECT came first, and no_auth_user is not set");
+    this.#logIn(WITHOUT_CONNECT);
+  }
+
+  onPing(): void {
+    this.#outbound.text(PONG_LINE);
+  }
+
+  onPong(): void {
+    this.#pings = 0;
+  }
+
+  // ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onChunk(chunk: Buffer): void {
+    if (this.#life.at === "closed") return; // lingering: what still comes is not looked at
+    this.bytesIn += chunk.length;
+    this.#lastHeard = this.#context.clock.now();
+    this.#pings = 0;
+    this.#read(chunk);
+  }
+
+  /** Without a chunk: goes on with what waits. */
+  #read(chunk?: Buffer): void {
+    try {
+      if (chunk === undefined) this.#parser.resume();
+      else this.#parser.parse(chunk);
+    } catch (error) {
+      this.#onBreach(error);
+    }
+  }
+
+  #onBreach(error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error;
+    const ending = this.#life.at === "connected" ? "breach" : "refused";
+    this.end(ending, `${error.message} (${error.code})`, errTextFor(error));
+  }
+
+  #logIn(request: ConnectRequest): void {
+    this.#move({ on: "connect" });
+    this.#hold("login");
+    void this.#admit(request);
+  }
+
+  async #admit(request: ConnectRequest): Promise<void> {
+    const admission = await admit(request, this.address, this.#context, this.#login.signal);
+    if (this.#life.at === "authenticating") this.#onAdmission(request, admission);
+  }
+
+  #onAdmission(request: ConnectRequest, admission: Admission): void {
+    if (!admission.ok) {
+      const name = request.user === null ? "without a user" : `user ${JSON.stringify(request.user)}`;
+      this.end("refused", `${name}: ${admission.words}`, AUTHORIZATION_VIOLATION);
+      return;
+    }
+    this.#move({ on: "admitted" });
+    const { user, account } = admission;
+    this.#session = new NatsSession(user, account, request, `nats ${request.name || user.name}`, {
+      outbound: this.#outbound,
+      maxPending: this.#context.limits.maxPending,
+      hold: (reason) => this.#hold(reason),
+      release: (reason) => this.#release(reason),
+      onSlow: () => this.#onSlow(),
+      onSettled: () => this.#onSettled(),
+      after: (delay, action) => this.#context.clock.after(delay, action),
+      userInfo: () => this.#context.userInfo(user),
+      tell: (about, message, facts) => this.#tell(about, message, facts),
+    });
+    this.#parser.payloadBytesMax = this.#context.limits.maxPayload;
+    if (request.isVerbose) this.#parser.batchMax = 1;
+    this.#parser.admit();
+    this.#lastHeard = this.#context.clock.now();
+    if (request.isVerbose && request !== WITHOUT_CONNECT) this.#outbound.text(OK_LINE);
+    this.#context.onAdmitted();
+    this.#context.log.info("client connected", { ...this.#facts(), library: request.library || undefined });
+    this.#release("login");
+  }
+
+  // ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The stream took one write to its end. */
+  #onProgress(): void {
+    if (this.#life.at === "closed") return;
+    this.#isBehind = this.#outbound.pendingBytes > 0;
+    this.#lastTaken = this.#context.clock.now();
+    this.#session?.onProgress();
+  }
+
+  /** Called in the middle of a routing pass. */
+  #onSlow(): void {
+    const { pendingBytes } = this.#outbound;
+    const words = `${pendingBytes} bytes wait for it, limits.max_pending is ${this.#context.limits.maxPending}`;
+    this.end("slow", words, SLOW_CONSUMER);
+  }
+
+  #onSettled(): void {
+    if (this.#life.at === "draining" && this.#session?.publisher.owed === 0) this.end("shutdown", "the spoke is closing");
+  }
+
+  #lookForLife(now: Millis): void {
+    if (this.#life.at === "awaiting-connect" && now - this.#since >= CONNECT_TIMEOUT_MS) {
+      this.end("silent", `no whole CONNECT came within ${CONNECT_TIMEOUT_MS / 1000} s`, AUTHENTICATION_TIMEOUT);
+    }
+    if (this.#life.at !== "connected") return;
+    if (this.#holds !== 0) {
+      this.#lastHeard = now; // it is we who do not read
+      return;
+    }
+    if (now - this.#lastHeard < PING_INTERVAL_MS * (this.#pings + 1)) return;
+    if (this.#pings === PINGS_MAX) {
+      this.end("stale", `it left ${PINGS_MAX} pings unanswered`, STALE_CONNECTION);
+      return;
+    }
+    this.#pings += 1;
+    this.#outbound.text(PING_LINE);
+  }
+
+  // ── holds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hold(reason: keyof typeof HOLDS): void {
+    if (this.#life.at === "closed") return;
+    if (this.#holds === 0) this.#stream.pause();
+    this.#holds |= HOLDS[reason];
+    this.#parser.pause();
+  }
+
+  /** Goes on in a microtask: this may be called by somebody who is in the middle of something. */
+  #release(reason: keyof typeof HOLDS): void {
+    const bit = HOLDS[reason];
+    if ((this.#holds & bit) === 0) return;
+    this.#holds &= ~bit;
+    if (this.#holds !== 0 || this.#isContinuing) return;
+    this.#isContinuing = true;
+    queueMicrotask(() => {
+      this.#isContinuing = false;
+      if (this.#holds !== 0) return;
+      this.#lastHeard = this.#context.clock.now();
+      this.#read();
+      if (this.#holds === 0) this.#stream.resume();
+    });
+  }
+
+  // ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** False: the event means nothing now. */
+  #move(event: LifeEvent): boolean {
+    const next = step(this.#life, event);
+    const isMoved = next !== this.#life;
+    this.#life = next;
+    return isMoved;
+  }
+
+  #say(ending: Ending, words: string): void {
+    const { log, voice } = this.#context;
+    const facts = { ...this.#facts(), ending };
+    if (this.#session === undefined && QUIET.has(ending)) log.debug(`connection closed before CONNECT: ${words}`, facts);
+    else if (QUIET.has(ending)) log.info(`client disconnected: ${words}`, facts);
+    else if (this.#session === undefined) voice.warn(`${ending} ${this.address}`, `NATS connection refused: ${words}`, facts);
+    else voice.warn(`${ending} ${this.#session.label}`, `client cut off: ${words}`, facts);
+  }
+
+  #tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void {
+    this.#context.voice.warn(`${about} ${this.#session?.label}`, message, { ...this.#facts(), ...facts });
+  }
+
+  #facts(): Readonly<Record<string, unknown>> {
+    return { client: this.#session?.request.name || undefined, user: this.#session?.user.name, address: this.address };
+  }
+}

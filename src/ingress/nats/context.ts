@@ -1,0 +1,53 @@
+// What a connection is lent by the listener it came in by.
+
+import type { Authenticator, User } from "#access/authenticator.ts";
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { BatchBuilder } from "#core/batch-builder.ts";
+import type { AccountRouter } from "#router/router.ts";
+import type { Ending } from "./life.ts";
+import type { Slabs } from "./slabs.ts";
+import type { Turn } from "./turn.ts";
+import type { Voice } from "./voice.ts";
+
+/** Of the settings' `limits`, those that mean something here. */
+export interface NatsLimits {
+  /** Bytes of headers and payload in one message. */
+  readonly maxPayload: number;
+  /** Connections at the same time, those that are not let in yet included. */
+  readonly maxConnections: number;
+  /** Bytes waiting for one slow client, at most. */
+  readonly maxPending: number;
+  /** Milliseconds a client may take none of what waits for it. */
+  readonly writeDeadline: number;
+}
+
+/** A connection as the listener sees it. */
+export interface NatsPeer {
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly refused: number;
+}
+
+export interface NatsContext {
+  readonly limits: NatsLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly voice: Voice;
+  readonly authenticator: Authenticator;
+  readonly slabs: Slabs;
+  readonly turn: Turn;
+  /** Only one parser works at a time. */
+  readonly batch: BatchBuilder;
+  /** Whether somebody who shows no user is let in. */
+  readonly hasNoAuthUser: boolean;
+  account(name: string): AccountRouter | undefined;
+  /** The line that a client with this number at this address is told; `isClosing`: we are about to close. */
+  infoLine(clientNumber: number, address: string, isClosing: boolean): string;
+  /** What `$SYS.REQ.USER.INFO` answers. */
+  userInfo(user: User): string;
+  onAdmitted(): void;
+  onEnd(peer: NatsPeer, ending: Ending): void;
+}

@@ -1,0 +1,232 @@
+// One client from its CONNECT on: origin of what it publishes, sink of what it subscribed to.
+
+import type { User } from "#access/authenticator.ts";
+import type { Millis } from "#base/clock.ts";
+import type { Batch } from "#core/batch.ts";
+import { replyOf } from "#core/batch.ts";
+import type { BatchBuilder } from "#core/batch-builder.ts";
+import type { Origin, Sink, Subscription, Ticket } from "#core/sink.ts";
+import { displaySubject } from "#core/subject.ts";
+import type { AccountRouter, Door } from "#router/router.ts";
+import {
+  errorLine,
+  INVALID_SUBJECT,
+  noRespondersMessage,
+  OK_LINE,
+  publishViolation,
+  subscriptionViolation,
+  TOO_MANY_SUBSCRIPTIONS,
+  textMessage,
+} from "#wire/client-lines.ts";
+import type { ConnectRequest } from "./connect-request.ts";
+import { writeMessage } from "./message-writer.ts";
+import type { Outbound } from "./outbound.ts";
+import { OWED_MAX, Publisher } from "./publisher.ts";
+import { type NatsSubscription, Subscriptions } from "./subscriptions.ts";
+
+/** How long publishers wait for one slow reader. */
+const CROWD_MS: Millis = 250;
+
+/** What a session asks of its connection. */
+export interface SessionHost {
+  readonly outbound: Outbound;
+  readonly maxPending: number;
+  hold(reason: "router" | "owed" | "crowd"): void;
+  release(reason: "router" | "owed" | "crowd"): void;
+  /** More waits for the client than it may leave unread. */
+  onSlow(): void;
+  /** No answer is owed any more. */
+  onSettled(): void;
+  after(delay: Millis, action: () => void): Disposable;
+  userInfo(): string;
+  tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void;
+}
+
+export class NatsSession implements Origin, Sink {
+  readonly kind = "nats";
+  readonly label: string;
+  readonly user: User;
+  readonly request: ConnectRequest;
+  readonly publisher: Publisher;
+  readonly subscriptions: Subscriptions;
+  sent = 0;
+  readonly #host: SessionHost;
+  readonly #door: Door;
+  /** Publishers that wait until this client has read more; see `#crowd`. */
+  readonly #crowding = new Set<NatsSession>();
+  /** It has been waited for in vain: nobody waits for it again until it has caught up. */
+  #isForsaken = false;
+  #patience: Disposable | undefined;
+  #isOpen = true;
+
+  constructor(user: User, account: AccountRouter, request: ConnectRequest, label: string, host: SessionHost) {
+    this.user = user;
+    this.request = request;
+    this.label = label;
+    this.#host = host;
+    this.#door = account.open(this);
+    this.subscriptions = new Subscriptions(account, this, user.permissions);
+    this.publisher = new Publisher(user, {
+      publish: (batch) => this.#door.publish(batch),
+      answer: (reply, payload) => this.#answer(reply, payload),
+      noResponders: (reply) => this.#noResponders(reply),
+      onRefused: (subject) => this.#onRefused(subject),
+      userInfo: () => host.userInfo(),
+    });
+  }
+
+  // ── from the client ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  publish(batch: BatchBuilder, hasHeaders: boolean): void {
+    const refused = this.publisher.refused;
+    this.publisher.take(batch, hasHeaders);
+    this.subscriptions.sweep(); // an answer may have been somebody's last message
+    if (this.request.isVerbose && this.publisher.refused === refused) this.#host.outbound.text(OK_LINE); // batches of one
+    if (this.publisher.owed >= OWED_MAX) this.#host.hold("owed");
+  }
+
+  subscribe(filter: string, queue: string | null, sid: string): void {
+    const answer = this.subscriptions.add(filter, queue, sid);
+    if (answer === "invalid") this.#refuseSubscription(filter, INVALID_SUBJECT, "the subject is not valid");
+    else if (answer === "denied")
+      this.#refuseSubscription(filter, subscriptionViolation(filter, queue), "the user's permissions forbid it");
+    else if (answer === "too-many") this.#refuseSubscription(filter, TOO_MANY_SUBSCRIPTIONS, "it has too many subscriptions");
+    else if (this.request.isVerbose) this.#host.outbound.text(OK_LINE);
+  }
+
+  unsubscribe(sid: string, max: number): void {
+    this.subscriptions.end(sid, max);
+    if (this.request.isVerbose) this.#host.outbound.text(OK_LINE);
+  }
+
+  // ── as an origin ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  mayPublish(subject: string): boolean {
+    return this.publisher.mayPublish(subject);
+  }
+
+  onDenied(subject: string): void {
+    this.publisher.deny(subject);
+  }
+
+  onNoResponders(batch: Batch, index: number): void {
+    this.#noResponders(replyOf(batch, index));
+  }
+
+  onSafe(watermark: Ticket): void {
+    if (!this.#isOpen) return;
+    this.publisher.onSafe(watermark);
+    this.subscriptions.sweep();
+    if (this.publisher.owed < OWED_MAX / 2) this.#host.release("owed");
+    if (this.publisher.owed === 0) this.#host.onSettled();
+  }
+
+  pause(): void {
+    this.#host.hold("router");
+  }
+
+  resume(): void {
+    this.#host.release("router");
+  }
+
+  // ── as a sink ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  deliver(batch: Batch, index: number, subscriptions: readonly Subscription[], origin: Origin): void {
+    if (!this.#isOpen || (origin === this && !this.request.wantsEcho)) return;
+    const own = subscriptions as readonly NatsSubscription[]; // a sink is only handed its own
+    const { outbound, maxPending } = this.#host;
+    for (const subscription of own) {
+      if (!subscription.isOpen) continue;
+      writeMessage(outbound, batch, index, subscription.sidBytes, this.request.takesHeaders);
+      this.sent += 1;
+      this.subscriptions.count(subscription);
+    }
+    const { pendingBytes } = outbound;
+    if (pendingBytes <= maxPending / 2) return;
+    if (pendingBytes > maxPending) this.#host.onSlow();
+    else if (origin instanceof NatsSession && origin !== this) this.#crowd(origin);
+  }
+
+  /** What was gathered goes out at the end of the turn. */
+  flush(): void {
+    this.subscriptions.sweep();
+  }
+
+  // ── for the connection ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The client has read something. */
+  onProgress(): void {
+    if ((this.#crowding.size === 0 && !this.#isForsaken) || this.#host.outbound.pendingBytes > this.#host.maxPending / 4) return;
+    this.#isForsaken = false;
+    this.#letCrowdGo();
+  }
+
+  /** Nothing is delivered any more; answers that are owed still go out when their messages are safe. */
+  quiet(): void {
+    this.subscriptions.withdraw();
+  }
+
+  /** Ends it. May be called in the middle of a routing pass, so the door is closed behind it. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.publisher.clear();
+    this.#letCrowdGo();
+    queueMicrotask(() => {
+      this.subscriptions.clear();
+      this.#door.close();
+    });
+  }
+
+  /** A fast publisher waits for a reader that is half full, for a moment: rather a slow stream than a cut one. */
+  #crowd(publisher: NatsSession): void {
+    if (this.#isForsaken || this.#crowding.has(publisher)) return;
+    this.#crowding.add(publisher);
+    this.#patience ??= this.#host.after(CROWD_MS, () => {
+      this.#isForsaken = true;
+      this.#letCrowdGo();
+    });
+    publisher.#host.hold("crowd");
+  }
+
+  /** A publisher that also waits for another reader goes on all the same: the wait is a courtesy. */
+  #letCrowdGo(): void {
+    this.#patience?.[Symbol.dispose]();
+    this.#patience = undefined;
+    for (const publisher of this.#crowding) publisher.#host.release("crowd");
+    this.#crowding.clear();
+  }
+
+  #answer(reply: string, payload: string): void {
+    const subscription = this.subscriptions.forReply(reply);
+    if (subscription === undefined || !this.#isOpen) return;
+    this.#host.outbound.text(textMessage(reply, subscription.sid, payload));
+    this.#countAnswer(subscription);
+  }
+
+  #noResponders(reply: string): void {
+    if (!this.request.wantsNoResponders) return;
+    const subscription = this.subscriptions.forReply(reply);
+    if (subscription === undefined || !this.#isOpen) return;
+    this.#host.outbound.text(noRespondersMessage(reply, subscription.sid));
+    this.#countAnswer(subscription);
+  }
+
+  #countAnswer(subscription: NatsSubscription): void {
+    this.sent += 1;
+    this.subscriptions.count(subscription);
+    if (this.#host.outbound.pendingBytes > this.#host.maxPending) this.#host.onSlow();
+  }
+
+  #onRefused(subject: string): void {
+    this.#host.outbound.text(errorLine(publishViolation(subject)));
+    const facts = { subject: displaySubject(subject), because: "the user's permissions forbid it" };
+    this.#host.tell("publish-refused", "message refused", facts);
+    if (this.#host.outbound.pendingBytes > this.#host.maxPending) this.#host.onSlow();
+  }
+
+  #refuseSubscription(filter: string, text: string, because: string): void {
+    this.#host.outbound.text(errorLine(text));
+    this.#host.tell("subscription-refused", "subscription refused", { filter: displaySubject(filter), because });
+  }
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ProtocolError } from "#base/errors.ts";
+import { parseConnect, WITHOUT_CONNECT } from "#ingress/nats/connect-request.ts";
+import { errTextFor } from "#ingress/nats/errors.ts";
+import { BORN, type LifeEvent, step } from "#ingress/nats/life.ts";
+import { SafeReplies } from "#ingress/nats/safe-replies.ts";
+
+test("a connection's life goes one way, and what means nothing changes nothing", () => {
+  const walk = (...events: readonly LifeEvent[]) => events.reduce(step, BORN).at;
+  const end = { on: "end", ending: "closed" } as const;
+  assert.equal(walk({ on: "connect" }), "authenticating");
+  assert.equal(walk({ on: "admitted" }), "awaiting-connect");
+  assert.equal(walk({ on: "drain" }), "awaiting-connect");
+  assert.equal(walk({ on: "connect" }, { on: "admitted" }), "connected");
+  assert.equal(walk({ on: "connect" }, { on: "drain" }), "authenticating");
+  assert.equal(walk({ on: "connect" }, { on: "admitted" }, { on: "connect" }), "connected");
+  assert.equal(walk({ on: "connect" }, { on: "admitted" }, { on: "drain" }), "draining");
+  assert.deepEqual([end, { on: "end", ending: "slow" } as const].reduce(step, BORN), { at: "closed", ending: "closed" });
+  const closed = step(BORN, end);
+  for (const event of [{ on: "connect" }, { on: "admitted" }, { on: "drain" }] as const)
+    assert.equal(step(closed, event), closed);
+});
+
+test("CONNECT means what it says, and what it leaves out means what it means to nats-server", () => {
+  assert.deepEqual(parseConnect("{}"), WITHOUT_CONNECT);
+  assert.deepEqual(WITHOUT_CONNECT, {
+    user: null,
+    password: null,
+    otherCredential: null,
+    isVerbose: true,
+    wantsEcho: true,
+    takesHeaders: false,
+    wantsNoResponders: false,
+    name: "",
+    library: "",
+  });
+  const said = {
+    user: "ann",
+    pass: "p",
+    verbose: false,
+    pedantic: false,
+    echo: false,
+    headers: true,
+    no_responders: true,
+    name: "tool",
+    lang: "nats.js",
+    version: "3.4.0",
+    protocol: 1,
+    tls_required: false,
+    unknown: [1],
+  };
+  assert.deepEqual(parseConnect(JSON.stringify(said)), {
+    user: "ann",
+    password: "p",
+    otherCredential: null,
+    isVerbose: false,
+    wantsEcho: false,
+    takesHeaders: true,
+    wantsNoResponders: true,
+    name: "tool",
+    library: "nats.js 3.4.0",
+  });
+  assert.equal(parseConnect('{"user":"","pass":"","name":null}').user, null);
+  assert.equal(parseConnect('{"auth_token":"t"}').otherCredential, "token");
+});
+
+test("a CONNECT that cannot be read is told without quoting it", () => {
+  for (const json of [
+    '{"pass":"hunter2"',
+    '["hunter2"]',
+    '"hunter2"',
+    "null",
+    "",
+    '{"pass":["hunter2"]}',
+    '{"echo":"hunter2"}',
+  ]) {
+    assert.throws(
+      () => parseConnect(json),
+      (error) => error instanceof ProtocolError && error.code === "NATS_BAD_CONNECT" && !error.message.includes("hunter2"),
+      json,
+    );
+  }
+});
+
+test("each breach has words that client libraries know", () => {
+  const textOf = (code: string) => errTextFor(new ProtocolError(code, "x"));
+  assert.equal(textOf("WIRE_TOO_LARGE"), "Maximum Payload Violation");
+  assert.equal(textOf("WIRE_LINE_TOO_LONG"), "Maximum Control Line Exceeded");
+  assert.equal(textOf("WIRE_UNKNOWN_OPERATION"), "Unknown Protocol Operation");
+  assert.equal(textOf("WIRE_BAD_ENDING"), "Parser Error");
+  assert.equal(textOf("NATS_NOT_CONNECTED"), "Authorization Violation");
+});
+
+test("replies wait for their ticket, in order, over any number of them", () => {
+  const replies = new SafeReplies();
+  assert.equal(replies.add(0, "now"), true);
+  assert.equal(replies.add(3, "a"), false);
+  assert.equal(replies.add(0, "b"), false, "it waits its turn behind a");
+  assert.equal(replies.add(5, "c"), false);
+  replies.release(3);
+  assert.deepEqual([replies.take(), replies.take(), replies.take()], ["a", "b", undefined]);
+  assert.equal(replies.size, 1);
+  replies.release(5);
+  assert.equal(replies.take(), "c");
+  assert.equal(replies.add(4, "late"), true, "a ticket that is safe already");
+  const many = Array.from({ length: 5000 }, (_, i) => `r${i}`);
+  for (const [i, reply] of many.entries()) assert.equal(replies.add(10 + i, reply), false);
+  replies.release(10_000);
+  assert.deepEqual(
+    many.map(() => replies.take()),
+    many,
+  );
+  assert.equal(replies.take(), undefined);
+  replies.add(99_999, "dropped");
+  replies.clear();
+  assert.equal(replies.size, 0);
+});

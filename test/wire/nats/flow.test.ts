@@ -1,0 +1,105 @@
+// What happens when somebody is faster than somebody else.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NatsDoor } from "./harness.ts";
+
+/** The value once it has not changed for many turns: what comes through real sockets has come. */
+async function settled(value: () => number): Promise<number> {
+  let last = value();
+  for (let same = 0; same < 500; same++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (value() !== last) same = 0;
+    last = value();
+  }
+  return last;
+}
+
+test("while an outbox is full its publishers are not read, and go on when there is room", async () => {
+  await using door = await NatsDoor.open();
+  await using natsClient = await door.connected();
+  door.upstream.isFull = true;
+  natsClient.send("PUB a 1\r\nx\r\n");
+  await door.until(() => door.upstream.taken.length === 1);
+  natsClient.send("PUB b 1\r\ny\r\nPING\r\n");
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(door.upstream.taken, ["a=x"]);
+  door.upstream.isFull = false;
+  door.slot.onRoom();
+  await natsClient.receives("PONG\r\n");
+  assert.deepEqual(door.upstream.taken, ["a=x", "b=y"]);
+});
+
+test("a client that never reads is cut off at max_pending, and nobody else notices", async () => {
+  await using door = await NatsDoor.open({ limits: { maxPending: 1_048_576 } });
+  await using stuck = await door.connected();
+  await using fine = await door.connected();
+  stuck.send("SUB big 1\r\n");
+  await stuck.isIdle();
+  fine.send("SUB small 1\r\n");
+  await fine.isIdle();
+  stuck.socket.pause();
+  const payload = "x".repeat(65_536);
+  for (let i = 0; i < 2000 && door.ingress.status().endings.slow === undefined; i++) {
+    door.publish("big", payload);
+    if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(door.ingress.status().endings.slow, 1);
+  assert.ok(door.said("client cut off"));
+  door.publish("small", "hi");
+  await fine.receives("MSG small 1 2\r\nhi\r\n");
+  stuck.socket.resume();
+  assert.match(await stuck.isOver(), /-ERR 'Slow Consumer'\r\n$/);
+  assert.equal(door.router.subscriptions, 1);
+});
+
+test("a client that takes nothing for write_deadline is cut off", async () => {
+  await using door = await NatsDoor.open();
+  await using stuck = await door.connected();
+  stuck.send("SUB big 1\r\n");
+  await stuck.isIdle();
+  stuck.socket.pause();
+  for (let i = 0; i < 120; i++) door.publish("big", "x".repeat(131_072));
+  await new Promise((resolve) => setImmediate(resolve));
+  await door.clock.pass(9_000);
+  assert.equal(door.ingress.status().endings.slow, undefined);
+  await door.clock.pass(2_000);
+  assert.equal(door.ingress.status().endings.slow, 1);
+  await door.clock.pass(3_000);
+});
+
+test("a publisher waits a moment for a reader that is half full, and not again for one that does not catch up", async () => {
+  await using door = await NatsDoor.open({ limits: { maxPending: 8_388_608 } });
+  await using stuck = await door.connected();
+  await using writer = await door.connected();
+  stuck.send("SUB big 1\r\n");
+  await stuck.isIdle();
+  stuck.socket.pause();
+  const message = `PUB big 65536\r\n${"x".repeat(65_536)}\r\n`;
+  for (let i = 0; i < 200; i++) writer.send(message);
+  writer.send("PING\r\n");
+  const held = await settled(() => door.ingress.status().messagesIn);
+  assert.ok(held < 200, `${held} messages were taken`);
+  assert.equal(door.ingress.status().endings.slow, undefined);
+  await door.clock.pass(250);
+  await writer.receives("PONG\r\n");
+  assert.equal(door.ingress.status().messagesIn, 200);
+  assert.equal(door.ingress.status().endings.slow, 1);
+  await door.clock.pass(3_000);
+});
+
+test("a thousand messages in one chunk reach a reader in a few writes, and the upstream in one batch", async () => {
+  await using door = await NatsDoor.open({ stages: true });
+  await using reader = await door.connected();
+  await using writer = await door.connected();
+  reader.send("SUB a 1\r\n");
+  await reader.isIdle();
+  let chunks = 0;
+  reader.socket.on("data", () => {
+    chunks += 1;
+  });
+  writer.send("PUB a 1\r\nx\r\n".repeat(1000));
+  await reader.receives("MSG a 1 1\r\nx\r\n".repeat(1000));
+  assert.ok(chunks <= 10, `${chunks} chunks`);
+  assert.equal(new Set(door.upstream.tickets).size, 1);
+});
