@@ -1,17 +1,20 @@
 // The composition root: opens every part, wires them, and closes them in reverse.
 //
-//   lock → accounts → uplinks (outbox recovers here) → mqtt, serial → monitor → links start to dial
+//   lock → accounts → uplinks (outbox recovers here) → mqtt, nats, serial → monitor → links start to dial
 //
 // Doors open only after the outboxes are ready to keep what comes in, and a link is never waited for (DESIGN §1.2).
 
 import { createAuthenticator } from "#access/authenticator.ts";
 import type { Env } from "#base/env.ts";
 import type { Endpoint } from "#base/net.ts";
+import { systemResolver } from "#base/resolver.ts";
 import type { Config } from "#config/config.ts";
 import { type MqttIngress, openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
+import { type NatsIngress, openNats } from "#ingress/nats/nats-ingress.ts";
 import { openSerial, type SerialIngress } from "#ingress/serial/serial-ingress.ts";
 import { type Monitor, openMonitor } from "#monitor/monitor.ts";
 import { AccountRouter } from "#router/router.ts";
+import { openS2Codec } from "#s2/codec.ts";
 import type { StatusReport } from "#status/report.ts";
 import { openUplink, outboxFolder, type Uplink } from "#uplink/uplink.ts";
 import { lockDataDirectory } from "./data-lock.ts";
@@ -32,11 +35,14 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
   scope.use(await lockDataDirectory(facts.dataDir));
   const accounts = new Map(config.accounts.map(({ name }) => [name, new AccountRouter(name, env.entropy)] as const));
 
-  const parts: { uplinks: Uplink[]; mqtt: MqttIngress | null; serial: SerialIngress | null } = {
+  const parts: { uplinks: Uplink[]; mqtt: MqttIngress | null; nats: NatsIngress | null; serial: SerialIngress | null } = {
     uplinks: [],
     mqtt: null,
+    nats: null,
     serial: null,
   };
+  const codec = openS2Codec();
+  const resolver = systemResolver(env);
   for (const remote of config.leafnodes.remotes) {
     const account = accounts.get(remote.account)!; // the settings were checked
     const deps = {
@@ -46,17 +52,22 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
       deviceId: config.deviceId,
       dataDir: facts.dataDir,
       maxPayload: config.limits.maxPayload,
+      codec,
+      resolver,
     };
     parts.uplinks.push(scope.use(await openUplink(remote, deps, env, signal)));
   }
-  if (config.mqtt !== null) {
-    const authenticator = scope.use(createAuthenticator(config, env));
-    parts.mqtt = scope.use(await openMqtt(config.mqtt, { accounts, authenticator, limits: config.limits, env }, signal));
+  const authenticator = scope.use(createAuthenticator(config, env));
+  const doorDeps = { accounts, authenticator, limits: config.limits, env };
+  if (config.mqtt !== null) parts.mqtt = scope.use(await openMqtt(config.mqtt, doorDeps, signal));
+  if (config.listen !== null) {
+    parts.nats = scope.use(await openNats(config.listen, { ...doorDeps, serverName: config.serverName }, signal));
   }
   if (config.serial.length > 0) {
     const account = accounts.get(config.accounts[0]!.name)!; // serial ports speak into the first account
     parts.serial = scope.use(await openSerial(config.serial, { account, env }, signal));
   }
+  await warnOfOrphans(config, facts.dataDir, env);
   const startedAt = env.clock.now();
   const report = () => reportOf(config, facts, parts, { uptimeMs: env.clock.now() - startedAt, wall: env.clock.wall() });
   const listen = config.monitor?.listen ?? null;
@@ -66,14 +77,14 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
       log: env.log.part("monitor"),
     }),
   );
-  await warnOfOrphans(config, facts.dataDir, env);
   for (const uplink of parts.uplinks) uplink.start();
-  return new Spoke(report, monitor, parts.mqtt?.endpoint ?? null, scope.move());
+  const endpoints = { mqtt: parts.mqtt?.endpoint ?? null, nats: parts.nats?.endpoint ?? null };
+  return new Spoke(report, monitor, endpoints, scope.move());
 }
 
 /** A renamed account leaves its outbox behind, perhaps with acknowledged messages in it: never deleted, always told. */
 async function warnOfOrphans(config: Config, dataDir: string, env: Env): Promise<void> {
-  const bound = new Set(config.leafnodes.remotes.map(({ account }) => outboxFolder(account)));
+  const bound = new Set(config.leafnodes.remotes.map((remote) => outboxFolder(remote)));
   const found = await env.disk.list(`${dataDir}/outbox`).catch((): string[] => []); // no outbox yet
   for (const folder of found.filter((name) => !bound.has(name))) {
     env.log.warn(
@@ -87,16 +98,23 @@ async function warnOfOrphans(config: Config, dataDir: string, env: Env): Promise
 
 export class Spoke implements AsyncDisposable {
   readonly report: () => StatusReport;
-  /** Where MQTT and the monitor really listen; null when off. */
+  /** Where MQTT, NATS and the monitor really listen; null when off. */
   readonly mqttEndpoint: Endpoint | null;
+  readonly natsEndpoint: Endpoint | null;
   readonly monitorEndpoint: Endpoint | null;
   readonly #scope: AsyncDisposableStack;
   #closed: Promise<void> | undefined;
 
-  constructor(report: () => StatusReport, monitor: Monitor, mqttEndpoint: Endpoint | null, scope: AsyncDisposableStack) {
+  constructor(
+    report: () => StatusReport,
+    monitor: Monitor,
+    endpoints: { readonly mqtt: Endpoint | null; readonly nats: Endpoint | null },
+    scope: AsyncDisposableStack,
+  ) {
     this.report = report;
     this.monitorEndpoint = monitor.endpoint;
-    this.mqttEndpoint = mqttEndpoint;
+    this.mqttEndpoint = endpoints.mqtt;
+    this.natsEndpoint = endpoints.nats;
     this.#scope = scope;
   }
 

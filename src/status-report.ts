@@ -4,15 +4,21 @@ import { timestamp } from "#base/clock.ts";
 import { formatEndpoint } from "#base/net.ts";
 import type { Config } from "#config/config.ts";
 import type { MqttIngress } from "#ingress/mqtt/mqtt-ingress.ts";
+import type { NatsIngress } from "#ingress/nats/nats-ingress.ts";
 import type { SerialIngress } from "#ingress/serial/serial-ingress.ts";
 import { judge } from "#status/health.ts";
-import type { MqttReport, RemoteReport, SerialReport, StatusReport } from "#status/report.ts";
+import type { MqttReport, NatsReport, RemoteReport, SerialReport, StatusReport } from "#status/report.ts";
 import type { Uplink } from "#uplink/uplink.ts";
 
 export function reportOf(
   config: Config,
   facts: { readonly version: string },
-  parts: { readonly uplinks: readonly Uplink[]; readonly mqtt: MqttIngress | null; readonly serial: SerialIngress | null },
+  parts: {
+    readonly uplinks: readonly Uplink[];
+    readonly mqtt: MqttIngress | null;
+    readonly nats: NatsIngress | null;
+    readonly serial: SerialIngress | null;
+  },
   now: { readonly uptimeMs: number; readonly wall: number },
 ): StatusReport {
   const remotes = parts.uplinks.map(remoteReport);
@@ -27,14 +33,15 @@ export function reportOf(
     health: judge(remotes, serial),
     remotes,
     mqtt: parts.mqtt === null ? null : mqttReport(parts.mqtt),
+    nats: parts.nats === null ? null : natsReport(parts.nats),
     serial,
   };
 }
 
 function remoteReport(uplink: Uplink): RemoteReport {
-  const { account, link, outbox, hubInterest, messagesIn } = uplink.status();
-  const { recovery } = outbox;
+  const { name, account, link, outbox, hubInterest, isolationFault, messagesIn } = uplink.status();
   return {
+    name,
     account,
     link: {
       state: link.state,
@@ -44,11 +51,26 @@ function remoteReport(uplink: Uplink): RemoteReport {
       rtt_ms: link.rttMs,
       tls: link.isTls,
       hub_name: link.hub?.name ?? null,
+      hub_id: link.hub?.id ?? null,
       hub_version: link.hub?.version ?? null,
+      hub_cluster: link.hub?.cluster ?? null,
       hub_interest: hubInterest,
       connects: link.connects,
       bytes_in: link.bytesIn,
       bytes_out: link.bytesOut,
+      plain_bytes_in: link.plainBytesIn,
+      plain_bytes_out: link.plainBytesOut,
+      compression: link.compression,
+      flow:
+        link.flow === null ? null : { under_way: link.flow.underWay, window: link.flow.window, bytes_per_second: link.flow.rate },
+      isolation_fault: isolationFault?.text ?? null,
+      urls: link.urls.map((each) => ({
+        url: each.url,
+        configured: each.isConfigured,
+        failures_in_row: each.failuresInRow,
+        last_error: each.lastFailure?.message ?? null,
+        rtt_ms: each.rttMs,
+      })),
       messages_in: messagesIn,
       last_error:
         link.lastError === null
@@ -61,22 +83,39 @@ function remoteReport(uplink: Uplink): RemoteReport {
       flash_bytes: outbox.flashBytes,
       staged_bytes: outbox.stagedBytes,
       held: outbox.held,
-      last_seq: outbox.lastSeq,
-      confirmed_seq: outbox.confirmedSeq,
-      committed_seq: outbox.committedSeq,
       delivered: outbox.delivered,
       live_sent: outbox.liveSent,
       commits: outbox.commits,
       fault: outbox.fault,
+      lanes: outbox.lanes.map((lane) => ({
+        class: lane.class,
+        mode: lane.mode,
+        depth: lane.depth,
+        flash_bytes: lane.flashBytes,
+        held: lane.held,
+        last_seq: lane.lastSeq,
+        confirmed_seq: lane.confirmedSeq,
+        committed_seq: lane.committedSeq,
+        delivered: lane.delivered,
+      })),
       losses: outbox.losses.map((loss) => ({
         reason: loss.reason,
+        class: loss.lane,
         messages: loss.messages,
         from_seq: loss.fromSeq,
         through_seq: loss.throughSeq,
       })),
-      recovery: { records: recovery.records, torn_bytes: recovery.tornBytes, damaged: recovery.damaged.length },
+      recovery: {
+        records: sum(outbox.lanes, ({ recovery }) => recovery.records),
+        torn_bytes: sum(outbox.lanes, ({ recovery }) => recovery.tornBytes),
+        damaged: sum(outbox.lanes, ({ recovery }) => recovery.damaged.length),
+      },
     },
   };
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
 }
 
 function mqttReport(mqtt: MqttIngress): MqttReport {
@@ -91,6 +130,22 @@ function mqttReport(mqtt: MqttIngress): MqttReport {
     bytes_out: totals.bytesOut,
     refused: totals.refused,
     dropped: totals.dropped,
+  };
+}
+
+function natsReport(nats: NatsIngress): NatsReport {
+  const status = nats.status();
+  return {
+    listen: formatEndpoint(nats.endpoint),
+    clients: status.clients,
+    subscriptions: status.subscriptions,
+    connections: status.connections,
+    messages_in: status.messagesIn,
+    messages_out: status.messagesOut,
+    bytes_in: status.bytesIn,
+    bytes_out: status.bytesOut,
+    slow_consumers: status.endings.slow ?? 0,
+    refused: status.refused,
   };
 }
 

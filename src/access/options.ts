@@ -6,7 +6,6 @@ import {
   fields,
   flag,
   type Loose,
-  later,
   list,
   mapped,
   nullable,
@@ -44,7 +43,7 @@ export const userOptions = fields({
     "plain text is replaced by its scrypt hash at load; null: nobody can log in as this user",
   ),
   mqtt: optional(flag(), true, "may connect by MQTT"),
-  nats: later(flag(), false, "may connect as a local NATS client"),
+  nats: optional(flag(), false, "may connect as a local NATS client"),
   permissions: optional(
     fields({
       publish: optional(permissionList, UNRESTRICTED_IN_FILE, "filters this user may publish to"),

@@ -49,6 +49,7 @@ export async function runDaemon(
       settings: loaded.source,
       mqtt: spoke.mqttEndpoint === null ? "off" : formatEndpoint(spoke.mqttEndpoint),
       monitor: spoke.monitorEndpoint === null ? "off" : formatEndpoint(spoke.monitorEndpoint),
+      nats: spoke.natsEndpoint === null ? "off" : formatEndpoint(spoke.natsEndpoint),
       hubs: config.leafnodes.remotes.flatMap(({ urls }) => urls.map(({ text }) => text)).join(","),
     });
     await aborted(stop.signal);

@@ -38,21 +38,32 @@ export function formatStatus(report: StatusReport): string {
     `${report.server_name}  petiole ${report.version}  up ${formatUptime(report.uptime_seconds)}  ${report.health.verdict.toUpperCase()}`,
   ];
   for (const reason of report.health.reasons) lines.push(`  ! ${reason}`);
-  for (const { account, link, outbox } of report.remotes) {
+  for (const { name, link, outbox } of report.remotes) {
     const hub = link.hub_name === null ? "" : `  hub ${link.hub_name} ${link.hub_version ?? ""}`;
     const rtt = link.rtt_ms === null ? "" : `  rtt ${link.rtt_ms.toFixed(1)} ms`;
-    lines.push(`link ${account}  ${link.state}  ${link.url}${link.tls ? "  TLS" : ""}${hub}${rtt}  since ${link.since}`);
+    lines.push(`link ${name}  ${link.state}  ${link.url}${link.tls ? "  TLS" : ""}${hub}${rtt}  since ${link.since}`);
+    if (link.compression?.level != null) {
+      const share = link.plain_bytes_out === 0 ? 100 : (100 * link.bytes_out) / link.plain_bytes_out;
+      lines.push(
+        `  compression ${link.compression.mode}, now ${link.compression.level}: sent ${formatBytes(link.bytes_out)}, ${share.toFixed(0)} % of ${formatBytes(link.plain_bytes_out)}`,
+      );
+    }
+    if (link.isolation_fault !== null) lines.push(`  isolation: ${link.isolation_fault}`);
     lines.push(
-      `outbox ${account}  ${outbox.mode}  ${outbox.depth} waiting (${formatBytes(outbox.flash_bytes)} on flash)  ${outbox.delivered} delivered`,
+      `outbox ${name}  ${outbox.mode}  ${outbox.depth} waiting (${formatBytes(outbox.flash_bytes)} on flash)  ${outbox.delivered} delivered`,
     );
     for (const loss of outbox.losses)
       lines.push(
-        `  ${loss.messages} ${loss.reason}${loss.from_seq === null ? "" : ` (${loss.from_seq} to ${loss.through_seq})`}`,
+        `  ${loss.messages} ${loss.class === null ? "" : `${loss.class} `}${loss.reason}${loss.from_seq === null ? "" : ` (${loss.from_seq} to ${loss.through_seq})`}`,
       );
   }
   if (report.mqtt !== null)
     lines.push(
       `mqtt  ${report.mqtt.listen}  ${report.mqtt.clients} clients  ${report.mqtt.messages_in} in  ${report.mqtt.messages_out} out`,
+    );
+  if (report.nats !== null)
+    lines.push(
+      `nats  ${report.nats.listen}  ${report.nats.clients} clients  ${report.nats.subscriptions} subscriptions  ${report.nats.messages_in} in  ${report.nats.messages_out} out`,
     );
   for (const port of report.serial)
     lines.push(`serial ${port.name}  ${port.state}  ${port.path ?? "no device"}  ${port.frames} frames  ${port.errors} errors`);

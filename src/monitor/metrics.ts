@@ -25,7 +25,7 @@ export async function renderMetrics(report: StatusReport): Promise<{ readonly ty
   gauge("health", "0 ok, 1 degraded, 2 failed.", [[{}, { ok: 0, degraded: 1, failed: 2 }[report.health.verdict]]]);
 
   const perRemote = (value: (remote: StatusReport["remotes"][number]) => number) =>
-    report.remotes.map((remote) => [{ account: remote.account }, value(remote)] as const);
+    report.remotes.map((remote) => [{ account: remote.account, remote: remote.name }, value(remote)] as const);
   if (report.remotes.length > 0) {
     gauge(
       "link_ready",
@@ -56,6 +56,21 @@ export async function renderMetrics(report: StatusReport): Promise<{ readonly ty
       "link_received_bytes",
       "Bytes received from the hub, after TLS.",
       perRemote(({ link }) => link.bytes_in),
+    );
+    counter(
+      "link_sent_plain_bytes",
+      "Bytes sent to the hub, before compression.",
+      perRemote(({ link }) => link.plain_bytes_out),
+    );
+    counter(
+      "link_received_plain_bytes",
+      "Bytes received from the hub, after decompression.",
+      perRemote(({ link }) => link.plain_bytes_in),
+    );
+    gauge(
+      "link_window_bytes",
+      "Bytes that may be under way to the hub; 0 without a link.",
+      perRemote(({ link }) => link.flow?.window ?? 0),
     );
     gauge(
       "outbox_messages",
@@ -93,8 +108,11 @@ export async function renderMetrics(report: StatusReport): Promise<{ readonly ty
       perRemote(({ outbox }) => outbox.commits),
     );
   }
-  const losses = report.remotes.flatMap(({ account, outbox }) =>
-    outbox.losses.map((loss) => [{ account, reason: loss.reason }, loss.messages] as const),
+  const losses = report.remotes.flatMap(({ account, name, outbox }) =>
+    outbox.losses.map((loss) => {
+      const labels = { account, remote: name, reason: loss.reason, class: loss.class ?? "" };
+      return [labels, loss.messages] as const;
+    }),
   );
   if (losses.length > 0) counter("outbox_lost", "Messages that did not make it, by reason.", losses);
   if (report.mqtt !== null) {
@@ -103,6 +121,14 @@ export async function renderMetrics(report: StatusReport): Promise<{ readonly ty
     counter("mqtt_sent", "MQTT messages sent.", [[{}, report.mqtt.messages_out]]);
     counter("mqtt_refused", "MQTT messages from clients without a subject or a permission for it.", [[{}, report.mqtt.refused]]);
     counter("mqtt_dropped", "MQTT messages dropped because a client did not keep up.", [[{}, report.mqtt.dropped]]);
+  }
+  if (report.nats !== null) {
+    gauge("nats_clients", "NATS clients connected.", [[{}, report.nats.clients]]);
+    gauge("nats_subscriptions", "Subscriptions of NATS clients.", [[{}, report.nats.subscriptions]]);
+    counter("nats_received", "Messages received from NATS clients.", [[{}, report.nats.messages_in]]);
+    counter("nats_sent", "Messages sent to NATS clients.", [[{}, report.nats.messages_out]]);
+    counter("nats_slow_consumers", "NATS clients cut off because they read too slowly.", [[{}, report.nats.slow_consumers]]);
+    counter("nats_refused", "Messages of NATS clients on forbidden or invalid subjects.", [[{}, report.nats.refused]]);
   }
   if (report.serial.length > 0) {
     const perPort = (value: (port: StatusReport["serial"][number]) => number) =>

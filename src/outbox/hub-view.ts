@@ -15,14 +15,25 @@ export interface HubView {
   groups(subject: string, servedGroups: readonly string[]): readonly string[];
   /** What the hub (and our own deny_exports) let us send. */
   mayExport(subject: string): boolean;
+  /** Requests the hub has sent us of late, which may be answered in spite of `listening` and `mayExport`. Absent: none. */
+  readonly answers?: AwaitedAnswers;
   /** Header block and payload of one message at most, in bytes. */
   readonly payloadBytesMax: number;
+}
+
+export interface AwaitedAnswers {
+  /** Is `subject` the reply of a recent request? */
+  isAwaited(subject: string): boolean;
+  /** May an answer on `subject` leave although `mayExport` says no? Asked once per answer: the permission may be used up by it. */
+  spend(subject: string): boolean;
 }
 
 /** A link that is ready: the hub's interest is known, and bytes may be written. */
 export interface Carrier {
   readonly out: WireWriter;
-  /** More is waiting in the socket than it should: send no backlog now. */
+  /** Bytes that may be written now without making the link slow to answer; 0: wait for `onRoom`. */
+  readonly room: number;
+  /** No room. Asking makes sure that `onRoom` is told once there is. */
   readonly isCongested: boolean;
   /** Sends what was written to `out` soon, at most once per turn of the event loop. */
   flush(): void;

@@ -30,9 +30,9 @@ import { Stage } from "./stage.ts";
 
 /** Staged bytes above which publishers are paused: the disk cannot keep up. */
 export const STAGE_BYTES_MAX = 8 * 1024 * 1024;
-/** Bytes of backlog sent and not yet confirmed, at most; the PONG must find its way back through them. */
-export const DRAIN_WINDOW_BYTES = 1024 * 1024;
+/** Read from the journal in one go, at most; the link's room may ask for less. */
 const DRAIN_READ_BYTES = 256 * 1024;
+const DRAIN_READ_BYTES_MIN = 4 * 1024;
 /** PINGs under way as receipts, at most. */
 const BARRIERS_MAX = 2;
 /** Wait before a read that failed is tried again. */
@@ -52,9 +52,12 @@ export interface LaneOptions {
 export interface LaneHost {
   /** Asked for each message that comes from the backlog; `wireBytes` is its header block and payload as sent. */
   fateOf(subject: string, wireBytes: number, seq: number, time: WallMillis): Fate;
-  onSafe(ticket: Ticket): void;
+  /** More is safe than before: `oldestWaiting` has risen. */
+  onSafe(): void;
   /** The stage has room again. */
   onRoom(): void;
+  /** The link has everything of this lane, or all that it can give for now. */
+  onCaughtUp(): void;
   /** A commit is done: a good moment to keep within the limits of the disk. */
   onCommitted(): Promise<void>;
   /** A commit found no space left: a good moment to make some, before it is tried again. */
@@ -75,7 +78,7 @@ export class Lane implements AsyncDisposable {
   readonly #heldSent = new NumberRing();
   /** seq, ticket, staged at: one triple per message that waits to be safe. */
   readonly #waiting = new NumberRing();
-  /** seq, bytes and messages sent so far: one triple per PING under way. */
+  /** seq and messages sent so far: one pair per PING under way. */
   readonly #barriers = new NumberRing();
   readonly #view = new KeptView();
   #carrier: Carrier | undefined;
@@ -95,8 +98,6 @@ export class Lane implements AsyncDisposable {
   #hasBeenFull = false;
   /** When the batch under way began to be staged; 0 between batches. */
   #batchAt: Millis = 0;
-  #sentBytes = 0;
-  #confirmedBytes = 0;
   #sentMessages = 0;
   #readFault: string | null = null;
   #retry: Disposable | undefined;
@@ -133,6 +134,16 @@ export class Lane implements AsyncDisposable {
     return this.#stage.bytes > STAGE_BYTES_MAX;
   }
 
+  /** Ticket of the oldest message that is not safe; Infinity when all are. */
+  get oldestWaiting(): Ticket {
+    return this.#waiting.size === 0 ? Number.POSITIVE_INFINITY : this.#waiting.at(1);
+  }
+
+  /** There is a link, and it does not have everything yet though it could. */
+  get isBehind(): boolean {
+    return this.#carrier !== undefined && !this.#isDirect && this.#readFault === null && !this.#held.isFull;
+  }
+
   status() {
     return {
       mode: this.#carrier === undefined ? ("down" as const) : this.#isDirect ? ("direct" as const) : ("draining" as const),
@@ -160,11 +171,13 @@ export class Lane implements AsyncDisposable {
     const bytes = keptBytes(batch, index);
     const { slab, body } = this.#stage.add(seq, time, bytes);
     encodeKept(slab, body, batch, index);
-    if (this.#batchAt === 0) this.#batchAt = this.#clock.now();
+    if (this.#batchAt === 0) {
+      this.#batchAt = this.#clock.now();
+      if (this.#isDirect && this.#carrier!.isCongested) this.#isDirect = false;
+    }
     this.#waiting.push(seq);
     this.#waiting.push(ticket);
     this.#waiting.push(this.#batchAt);
-    if (this.#isDirect && this.#carrier?.isCongested) this.#isDirect = false;
     if (!this.#isDirect) return;
     if (fate.at === "send") this.#send(slab, body - RECORD_HEADER_BYTES, this.journal.epoch, fate.groups);
     else if (fate.at === "park" && !this.#held.isFull) this.#held.add(seq);
@@ -198,7 +211,6 @@ export class Lane implements AsyncDisposable {
     this.#barriers.clear();
     this.#heldSent.clear();
     this.#sentSeq = this.#confirmedSeq;
-    this.#sentBytes = this.#confirmedBytes;
     this.#sentMessages = this.#delivered;
     this.#reader = undefined;
     this.#wakeDrain();
@@ -207,11 +219,9 @@ export class Lane implements AsyncDisposable {
   /** The PONG of the oldest barrier: the hub has parsed and delivered everything sent before it. */
   onReceipt(): void {
     const seq = this.#barriers.shift();
-    const bytes = this.#barriers.shift();
     const messages = this.#barriers.shift();
     if (Number.isNaN(seq)) return;
     this.#delivered = messages;
-    this.#confirmedBytes = bytes;
     this.#confirmedSeq = Math.max(this.#confirmedSeq, seq);
     while (this.#heldSent.peek() <= seq) this.#held.remove(this.#heldSent.shift());
     this.#stage.confirm(this.#doneThrough());
@@ -292,20 +302,17 @@ export class Lane implements AsyncDisposable {
   #send(slab: Buffer, at: number, epoch: number, groups: readonly string[]): void {
     const carrier = this.#carrier!;
     if (!this.#view.look(slab, at + RECORD_HEADER_BYTES, bodyBytes(slab, at))) return;
-    const before = carrier.out.pendingBytes;
     this.#writer.write(carrier.out, this.#view, epoch, recordSeq(slab, at), recordTime(slab, at), groups);
-    this.#sentBytes += carrier.out.pendingBytes - before;
     this.#sentMessages += 1;
   }
 
   #askReceipt(): void {
     const carrier = this.#carrier;
-    if (carrier === undefined || this.#barriers.size >= BARRIERS_MAX * 3) return;
-    const asked = this.#barriers.size === 0 ? this.#confirmedSeq : this.#barriers.at(this.#barriers.size - 3);
+    if (carrier === undefined || this.#barriers.size >= BARRIERS_MAX * 2) return;
+    const asked = this.#barriers.size === 0 ? this.#confirmedSeq : this.#barriers.at(this.#barriers.size - 2);
     if (this.#sentSeq <= asked) return;
     carrier.barrier();
     this.#barriers.push(this.#sentSeq);
-    this.#barriers.push(this.#sentBytes);
     this.#barriers.push(this.#sentMessages);
   }
 
@@ -331,15 +338,13 @@ export class Lane implements AsyncDisposable {
     const { committedSeq } = this.#committer;
     const heldInMemory = this.#held.firstAbove(committedSeq);
     this.#safeSeq = Math.max(this.#safeSeq, committedSeq, Math.min(this.#confirmedSeq, heldInMemory - 1));
-    let ticket = 0;
+    if (!(this.#waiting.peek() <= this.#safeSeq)) return;
     while (this.#waiting.peek() <= this.#safeSeq) {
       this.#waiting.shift();
-      ticket = this.#waiting.shift();
+      this.#waiting.shift();
       this.#waiting.shift();
     }
-    // A ticket is safe only when all its messages are: one that still waits holds its own back.
-    if (this.#waiting.size > 0 && this.#waiting.at(1) === ticket) ticket -= 1;
-    if (ticket > 0) this.#host.onSafe(ticket);
+    this.#host.onSafe();
   }
 
   /** Up to where nobody needs a message any more. */
@@ -365,6 +370,7 @@ export class Lane implements AsyncDisposable {
         if (this.#readFault === null)
           this.#log.error("outbox: reading the backlog failed; trying again", { error: explain(error) });
         this.#readFault = explain(error);
+        this.#host.onCaughtUp(); // nobody waits for a lane that cannot read
         this.#retry ??= this.#clock.after(RETRY_MS, () => {
           this.#retry = undefined;
           if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
@@ -382,6 +388,7 @@ export class Lane implements AsyncDisposable {
       const carrier = this.#carrier;
       if (carrier === undefined || this.#isClosed || this.#isDirect) return;
       if (this.#isLookDue || !this.#hasWindow(carrier)) {
+        if (this.#held.isFull) this.#host.onCaughtUp(); // nor for one that can hold no more
         await this.#wake.promise;
         continue;
       }
@@ -389,6 +396,7 @@ export class Lane implements AsyncDisposable {
         if (this.#sendStaged(carrier)) {
           this.#isDirect = true;
           this.#finishPass(carrier);
+          this.#host.onCaughtUp();
           return;
         }
         this.#finishPass(carrier);
@@ -397,7 +405,7 @@ export class Lane implements AsyncDisposable {
       this.#reader ??= this.journal.read(this.#sentSeq + 1);
       const reader = this.#reader;
       const durable = this.journal.lastSeq; // taken before reading: what is appended meanwhile must be read, too
-      const read = await reader.next(DRAIN_READ_BYTES);
+      const read = await reader.next(Math.max(DRAIN_READ_BYTES_MIN, Math.min(DRAIN_READ_BYTES, Math.floor(carrier.room))));
       if (this.#carrier !== carrier || this.#reader !== reader) continue;
       if (read === undefined) {
         this.#reader = undefined;
@@ -412,7 +420,7 @@ export class Lane implements AsyncDisposable {
   }
 
   #hasWindow(carrier: Carrier): boolean {
-    return !carrier.isCongested && this.#sentBytes - this.#confirmedBytes < DRAIN_WINDOW_BYTES && !this.#held.isFull;
+    return !carrier.isCongested && !this.#held.isFull;
   }
 
   #finishPass(carrier: Carrier): void {

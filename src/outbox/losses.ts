@@ -1,6 +1,8 @@
 // Every message that did not make it, by reason: how many and, for kept ones, which. Kept in memory in this version;
 // the page, the log and /metrics read it.
 
+import type { UrgencyClass } from "./urgency.ts";
+
 export const LOSS_REASONS = [
   "displaced", // the oldest had to go to make room (max_bytes, max_messages, free_reserve)
   "expired", // older than max_age
@@ -16,32 +18,50 @@ export type LossReason = (typeof LOSS_REASONS)[number];
 
 export interface Loss {
   readonly reason: LossReason;
+  /** The lane it was lost from; null for messages that were never kept. */
+  readonly lane: UrgencyClass | null;
   readonly messages: number;
-  /** Lowest and highest seq lost for this reason; null for messages that never had one. */
+  /** Lowest and highest seq lost from this lane for this reason; null without a lane. */
   readonly fromSeq: number | null;
   readonly throughSeq: number | null;
 }
 
-export class Losses {
-  readonly #byReason = new Map<LossReason, { messages: number; fromSeq: number | null; throughSeq: number | null }>();
+/** What was lost out of a lane. */
+export interface LostRange {
+  readonly lane: UrgencyClass;
+  readonly fromSeq: number;
+  readonly throughSeq: number;
+}
 
-  add(reason: LossReason, messages = 1, fromSeq: number | null = null, throughSeq = fromSeq): void {
-    const entry = this.#byReason.get(reason);
+export class Losses {
+  readonly #entries = new Map<string, { readonly reason: LossReason; messages: number; range: LostRange | null }>();
+
+  add(reason: LossReason, messages = 1, range: LostRange | null = null): void {
+    const key = range === null ? reason : `${reason} ${range.lane}`;
+    const entry = this.#entries.get(key);
     if (entry === undefined) {
-      this.#byReason.set(reason, { messages, fromSeq, throughSeq });
+      this.#entries.set(key, { reason, messages, range });
       return;
     }
     entry.messages += messages;
-    if (fromSeq === null || throughSeq === null) return;
-    entry.fromSeq = Math.min(entry.fromSeq ?? fromSeq, fromSeq);
-    entry.throughSeq = Math.max(entry.throughSeq ?? throughSeq, throughSeq);
+    if (range === null || entry.range === null) return;
+    const fromSeq = Math.min(entry.range.fromSeq, range.fromSeq);
+    entry.range = { lane: range.lane, fromSeq, throughSeq: Math.max(entry.range.throughSeq, range.throughSeq) };
   }
 
   count(reason: LossReason): number {
-    return this.#byReason.get(reason)?.messages ?? 0;
+    let messages = 0;
+    for (const entry of this.#entries.values()) if (entry.reason === reason) messages += entry.messages;
+    return messages;
   }
 
   list(): readonly Loss[] {
-    return [...this.#byReason].map(([reason, entry]) => ({ reason, ...entry }));
+    return [...this.#entries.values()].map(({ reason, messages, range }) => ({
+      reason,
+      messages,
+      lane: range?.lane ?? null,
+      fromSeq: range?.fromSeq ?? null,
+      throughSeq: range?.throughSeq ?? null,
+    }));
   }
 }

@@ -16,13 +16,14 @@ import {
   type ValueOf,
 } from "#base/schema.ts";
 import { subjectFilter } from "#core/subject-schema.ts";
+import { CLASSES } from "./urgency.ts";
 
 const ruleFields = fields({
   subjects: required(list(subjectFilter(), { min: 1 }), "which messages this rule is for; the first rule that matches wins"),
   class: optional(
-    oneOf(["alarm", "state", "telemetry", "bulk"]),
+    oneOf(CLASSES),
     "state",
-    "urgency of the drain; only a label for now: all classes share one lane, in the order they came",
+    "how urgent: alarm goes before state, state before telemetry, telemetry before bulk; the least urgent gives way first",
   ),
   keep: optional(
     oneOf(["never", "durable", "always"]),

@@ -1,7 +1,7 @@
 // The outbox of one remote: decides, by the owner's rules and by what the hub listens to, what is kept, what goes straight to
 // the link and what is dropped and counted.
 //
-//   router ─ take ─▶ rule ─┬─ kept ──▶ lane (stage → link or journal)          safe when committed or confirmed
+//   router ─ take ─▶ rule ─┬─ kept ──▶ lane of its class (stage → link or journal)   safe when committed or confirmed
 //                          ├─ live ──▶ link                                    at most once
 //                          └─ neither: counted in `losses`
 //
@@ -28,14 +28,16 @@ import {
 } from "#core/batch.ts";
 import type { Origin, Plan, Ticket, Upstream } from "#core/sink.ts";
 import { displaySubject, isReserved, subjectMatches } from "#core/subject.ts";
-import { openJournal } from "#journal/journal.ts";
+import { type Journal, openJournal } from "#journal/journal.ts";
 import { addressOf } from "#wire/leaf-lines.ts";
 import type { Carrier, HubView, Listening } from "./hub-view.ts";
 import { KeptWriter } from "./kept-writer.ts";
 import { type Fate, Lane, type LaneHost } from "./lane.ts";
+import { LaneSet } from "./lane-set.ts";
 import { Losses, type LossReason } from "./losses.ts";
 import type { OutboxOptions, OutboxRule } from "./options.ts";
 import { isExpired, Retention } from "./retention.ts";
+import { CLASSES, type UrgencyClass } from "./urgency.ts";
 
 /** How long a link that takes no more may hold up publishers before what is not kept is dropped instead. */
 const STALL_MS: Millis = 1000;
@@ -80,6 +82,7 @@ interface SubjectPlan {
   readonly mayExport: boolean;
   readonly listening: Listening;
   readonly groups: readonly string[];
+  readonly lane: Lane;
   /** `LMSG <subject> …` as it stands on the wire in front of the size, for a message with neither headers nor reply. */
   readonly line: string;
   /** What a kept message meets at the hub now. */
@@ -91,14 +94,23 @@ export async function openOutbox(options: OutboxOptions, deps: OutboxDeps, env: 
   const { totalBytes } = await env.disk.space(deps.directory);
   const share = Math.floor(Math.min(options.maxBytes, totalBytes) / SEGMENTS_WANTED);
   const segmentBytes = Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, share));
-  const journal = await openJournal({ directory: `${deps.directory}/all`, segmentBytes }, env, signal);
-  return new Outbox(options, deps, env, (host) => new Lane(journal, new KeptWriter(deps.device, "all"), options, host, env));
+  await using scope = new AsyncDisposableStack();
+  const journals = new Map<UrgencyClass, Journal>();
+  for (const urgency of CLASSES) {
+    const journal = await openJournal({ directory: `${deps.directory}/${urgency}`, segmentBytes }, env, signal);
+    journals.set(urgency, scope.use(journal));
+  }
+  const outbox = new Outbox(options, deps, env, (urgency, host) => {
+    return new Lane(journals.get(urgency)!, new KeptWriter(deps.device, urgency), options, host, env);
+  });
+  scope.move(); // the lanes own them now
+  return outbox;
 }
 
 export class Outbox implements Upstream, AsyncDisposable {
   readonly origin: Origin;
   readonly losses = new Losses();
-  readonly lane: Lane;
+  readonly lanes: LaneSet;
   readonly #options: OutboxOptions;
   readonly #deps: OutboxDeps;
   readonly #env: OutboxEnv;
@@ -107,23 +119,38 @@ export class Outbox implements Upstream, AsyncDisposable {
   #carrier: Carrier | undefined;
   #stall: Disposable | undefined;
   #isStalled = false;
+  /** Something that is not kept was written since the last flush. */
+  #hasLive = false;
+  /** Something that is not kept was written to a link that has no room: its publishers must slow down. */
+  #hasOverrun = false;
+  /** The disk is looked after by one lane at a time: two would both drop for the same lack of room. */
+  #looking: Promise<void> = Promise.resolve();
+  #toldSafe: Ticket = 0;
+  #lastTicket: Ticket = 0;
   #time: WallMillis = 0;
   #liveSent = 0;
 
-  constructor(options: OutboxOptions, deps: OutboxDeps, env: OutboxEnv, makeLane: (host: LaneHost) => Lane) {
+  constructor(
+    options: OutboxOptions,
+    deps: OutboxDeps,
+    env: OutboxEnv,
+    makeLane: (urgency: UrgencyClass, host: LaneHost) => Lane,
+  ) {
     this.#options = options;
     this.#deps = deps;
     this.#env = env;
     this.origin = deps.origin;
     const retention = new Retention(options, this.losses, { ...env, directory: deps.directory });
-    this.lane = makeLane({
-      fateOf: (subject, wireBytes, seq, time) => this.#fateOfBacklog(subject, wireBytes, seq, time),
-      onSafe: (ticket) => this.#listener?.onSafe(ticket),
+    const hostFor = (urgency: UrgencyClass): LaneHost => ({
+      fateOf: (subject, wireBytes, seq, time) => this.#fateOfBacklog(urgency, subject, wireBytes, seq, time),
+      onSafe: () => this.#tellSafe(),
       onRoom: () => this.#listener?.onRoom(),
-      onCommitted: () => this.#lookAfterDisk(() => retention.keepWithinLimits(this.lane)),
-      onDiskFull: () => this.#lookAfterDisk(() => retention.makeRoom(this.lane)),
-      onUnreadable: (seq) => this.losses.add("unreadable", 1, seq),
+      onCaughtUp: () => this.lanes.onCaughtUp(urgency),
+      onCommitted: () => this.#lookAfterDisk(() => retention.keepWithinLimits(this.lanes.all)),
+      onDiskFull: () => this.#lookAfterDisk(() => retention.makeRoom(this.lanes.all)),
+      onUnreadable: (seq) => this.losses.add("unreadable", 1, { lane: urgency, fromSeq: seq, throughSeq: seq }),
     });
+    this.lanes = new LaneSet(CLASSES.map((urgency) => makeLane(urgency, hostFor(urgency))));
   }
 
   /** Names who is told about safety and room. Once, before the first message. */
@@ -132,7 +159,7 @@ export class Outbox implements Upstream, AsyncDisposable {
   }
 
   get isFull(): boolean {
-    return this.lane.isFull || (this.#carrier?.isCongested === true && !this.#isStalled);
+    return this.lanes.isFull || (this.#hasOverrun && !this.#isStalled);
   }
 
   // ── from the router ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,6 +177,7 @@ export class Outbox implements Upstream, AsyncDisposable {
       mayExport,
       listening,
       groups,
+      lane: this.lanes.lane(rule?.class ?? "state"),
       line: `LMSG ${addressOf(subject, "", groups)}`,
       fate: fateFor(listening, groups, rule),
     } satisfies SubjectPlan;
@@ -162,21 +190,21 @@ export class Outbox implements Upstream, AsyncDisposable {
     return false;
   }
 
+  hears(plan: Plan): boolean {
+    const { subject, mayExport, listening } = plan as SubjectPlan;
+    if (this.#carrier === undefined) return false;
+    const isAwaited = this.#deps.hub.answers?.isAwaited(subject) === true;
+    return isAwaited || (mayExport && listening === "now");
+  }
+
   flush(): void {
     this.#time = 0;
-    this.lane.flush();
+    this.lanes.flush();
     const carrier = this.#carrier;
     if (carrier === undefined) return;
+    if (this.#hasLive && carrier.isCongested) this.#onOverrun();
+    this.#hasLive = false;
     carrier.flush();
-    if (carrier.isCongested && this.#stall === undefined) {
-      this.#stall = this.#env.clock.after(STALL_MS, () => {
-        this.#isStalled = true;
-        this.#env.log.warn("the link takes no more bytes: what is not kept is dropped until it does", {
-          link: this.origin.label,
-        });
-        this.#listener?.onRoom();
-      });
-    }
   }
 
   // ── from the link ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,26 +212,26 @@ export class Outbox implements Upstream, AsyncDisposable {
   onReady(carrier: Carrier): void {
     this.#carrier = carrier;
     this.onInterest();
-    this.lane.onReady(carrier);
+    this.lanes.onReady(carrier);
   }
 
   onDown(): void {
     this.#carrier = undefined;
     this.#endStall();
-    this.lane.onDown();
+    this.lanes.onDown();
     this.onInterest();
     this.#listener?.onRoom();
   }
 
   onReceipt(): void {
-    this.lane.onReceipt();
+    this.lanes.onReceipt();
   }
 
-  /** The socket has taken what was waiting. */
+  /** The link has room again: first for what waits in the lanes. */
   onRoom(): void {
+    this.lanes.onRoom();
     this.#endStall();
     this.#listener?.onRoom();
-    this.lane.onRoom();
   }
 
   /** The hub's interest or permissions changed, for the literal `subject` or, without one, in general. */
@@ -211,30 +239,51 @@ export class Outbox implements Upstream, AsyncDisposable {
     if (subject === undefined) this.#plans.clear();
     else this.#plans.delete(subject);
     this.#listener?.invalidate(subject);
-    this.lane.lookAgain();
+    this.lanes.lookAgain();
   }
 
   // ── for status ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   status() {
-    return { ...this.lane.status(), liveSent: this.#liveSent, losses: this.losses.list(), recovery: this.lane.journal.recovery };
+    const lanes = this.lanes.all.map((lane, i) => ({ class: CLASSES[i]!, ...lane.status(), recovery: lane.journal.recovery }));
+    const modes = lanes.map(({ mode }) => mode);
+    const sum = (of: (lane: (typeof lanes)[number]) => number) => lanes.reduce((total, lane) => total + of(lane), 0);
+    return {
+      mode: modes.find((mode) => mode !== "direct") ?? ("direct" as const),
+      depth: sum((lane) => lane.depth),
+      flashBytes: sum((lane) => lane.flashBytes),
+      stagedBytes: sum((lane) => lane.stagedBytes),
+      held: sum((lane) => lane.held),
+      delivered: sum((lane) => lane.delivered),
+      commits: sum((lane) => lane.commits),
+      fault: lanes.find((lane) => lane.fault !== null)?.fault ?? null,
+      lanes,
+      liveSent: this.#liveSent,
+      losses: this.losses.list(),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#endStall();
-    await this.lane[Symbol.asyncDispose]();
+    await this.lanes[Symbol.asyncDispose]();
+  }
+
+  #tellSafe(): void {
+    const watermark = Math.min(this.lanes.safeThrough, this.#lastTicket);
+    if (watermark <= this.#toldSafe) return;
+    this.#toldSafe = watermark;
+    this.#listener?.onSafe(watermark);
   }
 
   /** A disk that refuses even this must not end the commits: they find out by themselves. */
-  async #lookAfterDisk(task: () => Promise<void>): Promise<void> {
-    try {
-      await task();
-    } catch (error) {
+  #lookAfterDisk(task: () => Promise<void>): Promise<void> {
+    this.#looking = this.#looking.then(task).catch((error: unknown) => {
       if (!isFault(error)) throw error;
       this.#env.log.warn("outbox: could not look after its limits on disk; tried again with the next commit", {
         error: explain(error),
       });
-    }
+    });
+    return this.#looking;
   }
 
   // ── kept ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,7 +301,8 @@ export class Outbox implements Upstream, AsyncDisposable {
     if (sizeOf(batch, index) + OWN_HEADER_BYTES > this.#deps.hub.payloadBytesMax) return this.#refuse("too_large", plan);
     if (plan.fate.at === "discard") return this.#refuse("no_interest", plan);
     if (this.#time === 0) this.#time = this.#env.clock.wall();
-    this.lane.stage(batch, index, ticket, this.#time, plan.fate);
+    plan.lane.stage(batch, index, ticket, this.#time, plan.fate);
+    this.#lastTicket = ticket;
     return true;
   }
 
@@ -270,7 +320,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     return false;
   }
 
-  #fateOfBacklog(subject: string, wireBytes: number, seq: number, time: WallMillis): Fate {
+  #fateOfBacklog(lane: UrgencyClass, subject: string, wireBytes: number, seq: number, time: WallMillis): Fate {
     let plan = this.#plans.get(subject);
     if (plan === undefined) {
       if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
@@ -279,7 +329,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     }
     const reason = this.#obstacleToBacklog(plan, wireBytes, time);
     if (reason === null) return plan.fate;
-    this.losses.add(reason, 1, seq);
+    this.losses.add(reason, 1, { lane, fromSeq: seq, throughSeq: seq });
     return DISCARD;
   }
 
@@ -297,14 +347,29 @@ export class Outbox implements Upstream, AsyncDisposable {
     const obstacle = this.#obstacle(plan, total);
     if (obstacle === "too_large") this.#refuse("too_large", plan);
     else if (obstacle !== null) this.losses.add(obstacle);
-    else this.#writeLive(this.#carrier!, batch, index, plan, total);
+    else {
+      this.#writeLive(this.#carrier!, batch, index, plan, total);
+      this.#hasLive = true;
+    }
+  }
+
+  /** Not kept, and no room: publishers are paused for a moment, then what is not kept is dropped until there is room. */
+  #onOverrun(): void {
+    this.#hasOverrun = true;
+    this.#stall ??= this.#env.clock.after(STALL_MS, () => {
+      this.#isStalled = true;
+      this.#env.log.warn("the link takes no more bytes: what is not kept is dropped until it does", { link: this.origin.label });
+      this.#listener?.onRoom();
+    });
   }
 
   /** Why a message that is not kept cannot go to the hub now. */
   #obstacle(plan: SubjectPlan, totalBytes: number): LossReason | null {
-    if (!plan.mayExport) return "not_permitted";
-    if (this.#carrier === undefined) return plan.listening === "never" ? "no_interest" : "link_down";
-    if (plan.listening !== "now") return "no_interest";
+    const { answers } = this.#deps.hub;
+    if (this.#carrier === undefined)
+      return !plan.mayExport ? "not_permitted" : plan.listening === "never" ? "no_interest" : "link_down";
+    if (!plan.mayExport && answers?.spend(plan.subject) !== true) return "not_permitted";
+    if (plan.listening !== "now" && answers?.isAwaited(plan.subject) !== true) return "no_interest";
     if (this.#isStalled && this.#carrier.isCongested) return "link_slow";
     return totalBytes > this.#deps.hub.payloadBytesMax ? "too_large" : null;
   }
@@ -334,6 +399,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#stall?.[Symbol.dispose]();
     this.#stall = undefined;
     this.#isStalled = false;
+    this.#hasOverrun = false;
   }
 }
 

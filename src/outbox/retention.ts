@@ -1,5 +1,6 @@
 // Keeps an outbox within the limits its owner set: age, bytes, count, and the free space that must remain on the disk.
-// The oldest go first, a whole segment at a time, each counted with its range (`when_full: drop_oldest`).
+// The oldest go first, a whole segment at a time, each counted with its range (`when_full: drop_oldest`); of the least urgent
+// class first, for as long as that has any.
 
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
@@ -7,6 +8,7 @@ import type { Log } from "#base/log.ts";
 import type { Lane } from "./lane.ts";
 import type { Losses } from "./losses.ts";
 import type { OutboxOptions } from "./options.ts";
+import { CLASSES } from "./urgency.ts";
 
 /** 2026-01-01: a board that started without a clock stamps earlier than this; such times say nothing about age. */
 const CLOCK_FLOOR: WallMillis = 1_767_225_600_000;
@@ -31,6 +33,8 @@ interface Reason {
   readonly text: string;
 }
 
+const OUTDATED: Reason = { counted: "expired", text: "older than outbox.max_age" };
+
 export class Retention {
   readonly #options: OutboxOptions;
   readonly #losses: Losses;
@@ -45,28 +49,41 @@ export class Retention {
     this.#env = env;
   }
 
-  async keepWithinLimits(lane: Lane): Promise<void> {
+  /** `lanes`: all of the outbox, the most urgent first. */
+  async keepWithinLimits(lanes: readonly Lane[]): Promise<void> {
+    for (const lane of lanes) while (this.#isOutdated(lane) && (await this.#dropOldest(lanes, lane, OUTDATED)));
     for (;;) {
-      const reason = await this.#breachedLimit(lane);
-      if (reason === undefined || !(await this.#dropOldest(lane, reason))) return;
+      const text = await this.#breachedLimit(lanes);
+      if (text === undefined || !(await this.#displace(lanes, text))) return;
     }
   }
 
   /** No space is left on the disk, whatever filled it: the oldest segment goes, so that new messages can be made safe. */
-  async makeRoom(lane: Lane): Promise<void> {
-    await this.#dropOldest(lane, { counted: "displaced", text: "the disk is full" });
+  async makeRoom(lanes: readonly Lane[]): Promise<void> {
+    await this.#displace(lanes, "the disk is full");
   }
 
   /** False when there is nothing to drop. */
-  async #dropOldest(lane: Lane, reason: Reason): Promise<boolean> {
+  async #displace(lanes: readonly Lane[], text: string): Promise<boolean> {
+    const lane = lanes.findLast(({ journal }) => journal.bytes > 0);
+    return lane !== undefined && (await this.#dropOldest(lanes, lane, { counted: "displaced", text }));
+  }
+
+  /** False when there is nothing to drop. */
+  async #dropOldest(lanes: readonly Lane[], lane: Lane, reason: Reason): Promise<boolean> {
     const dropped = await lane.dropOldest();
     if (dropped === undefined) return false;
     if (dropped.records === 0) return true; // all of it was confirmed: no loss
-    this.#losses.add(reason.counted, dropped.records, dropped.fromSeq, dropped.throughSeq);
+    const urgency = CLASSES[lanes.indexOf(lane)]!;
+    this.#losses.add(reason.counted, dropped.records, {
+      lane: urgency,
+      fromSeq: dropped.fromSeq,
+      throughSeq: dropped.throughSeq,
+    });
     this.#untold += dropped.records;
     const now = this.#env.clock.now();
     if (now >= this.#nextTellAt) {
-      const facts = { through_seq: dropped.throughSeq };
+      const facts = { class: urgency, through_seq: dropped.throughSeq };
       this.#env.log.warn(`outbox: ${this.#untold} of the oldest messages were dropped: ${reason.text}`, facts);
       this.#untold = 0;
       this.#nextTellAt = now + TELL_EVERY_MS;
@@ -74,17 +91,25 @@ export class Retention {
     return true;
   }
 
-  async #breachedLimit({ journal }: Lane): Promise<Reason | undefined> {
-    const { maxAge, maxBytes, maxMessages, freeReserve } = this.#options;
-    if (journal.records === 0) return undefined;
+  #isOutdated({ journal }: Lane): boolean {
     const { oldestTime } = journal;
-    if (oldestTime !== undefined && isExpired(oldestTime, this.#env.clock.wall(), maxAge)) {
-      return { counted: "expired", text: "older than outbox.max_age" };
+    return oldestTime !== undefined && isExpired(oldestTime, this.#env.clock.wall(), this.#options.maxAge);
+  }
+
+  /** Which limit is breached, in words. */
+  async #breachedLimit(lanes: readonly Lane[]): Promise<string | undefined> {
+    const { maxBytes, maxMessages, freeReserve } = this.#options;
+    let records = 0;
+    let bytes = 0;
+    for (const { journal } of lanes) {
+      records += journal.records;
+      bytes += journal.bytes;
     }
-    if (journal.bytes > maxBytes) return { counted: "displaced", text: `outbox.max_bytes (${maxBytes}) is reached` };
-    if (journal.records > maxMessages) return { counted: "displaced", text: `outbox.max_messages (${maxMessages}) is reached` };
+    if (records === 0) return undefined;
+    if (bytes > maxBytes) return `outbox.max_bytes (${maxBytes}) is reached`;
+    if (records > maxMessages) return `outbox.max_messages (${maxMessages}) is reached`;
     const { freeBytes } = await this.#env.disk.space(this.#env.directory);
     if (freeBytes >= freeReserve) return undefined;
-    return { counted: "displaced", text: `the disk has ${freeBytes} bytes free, outbox.free_reserve wants ${freeReserve}` };
+    return `the disk has ${freeBytes} bytes free, outbox.free_reserve wants ${freeReserve}`;
   }
 }

@@ -12,6 +12,7 @@ export interface StatusReport {
   readonly health: Health;
   readonly remotes: readonly RemoteReport[];
   readonly mqtt: MqttReport | null;
+  readonly nats: NatsReport | null;
   readonly serial: readonly SerialReport[];
 }
 
@@ -23,24 +24,55 @@ export interface Health {
 }
 
 export interface RemoteReport {
+  /** Its own name, or the account's. */
+  readonly name: string;
   readonly account: string;
   readonly link: LinkReport;
   readonly outbox: OutboxReport;
 }
 
 export interface LinkReport {
-  readonly state: "waiting" | "dialing" | "securing" | "awaiting-info" | "joining" | "syncing" | "ready" | "stopped";
+  readonly state:
+    | "waiting"
+    | "dialing"
+    | "securing"
+    | "upgrading"
+    | "awaiting-info"
+    | "agreeing"
+    | "joining"
+    | "syncing"
+    | "ready"
+    | "stopped";
   readonly url: string;
   readonly since: string;
   readonly attempt: number;
   readonly rtt_ms: number | null;
   readonly tls: boolean;
   readonly hub_name: string | null;
+  readonly hub_id: string | null;
   readonly hub_version: string | null;
+  readonly hub_cluster: string | null;
   readonly hub_interest: number;
   readonly connects: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
+  /** Before compression. */
+  readonly plain_bytes_in: number;
+  readonly plain_bytes_out: number;
+  /** What was agreed on with the hub (`s2_auto`, `permessage-deflate`, `off`, …), and the level we compress with now. */
+  readonly compression: { readonly mode: string; readonly level: string | null } | null;
+  /** Bytes handed over whose arrival is not known yet, how many there may be, and bytes per second the link has shown. */
+  readonly flow: { readonly under_way: number; readonly window: number; readonly bytes_per_second: number } | null;
+  /** Isolation was asked for and is not given: a sentence why. */
+  readonly isolation_fault: string | null;
+  /** Configured ones first, then those the hub told of. */
+  readonly urls: readonly {
+    readonly url: string;
+    readonly configured: boolean;
+    readonly failures_in_row: number;
+    readonly last_error: string | null;
+    readonly rtt_ms: number | null;
+  }[];
   readonly messages_in: number;
   readonly last_error: { readonly code: string; readonly message: string; readonly at: string } | null;
 }
@@ -53,20 +85,33 @@ export interface OutboxReport {
   readonly staged_bytes: number;
   /** Messages for which nobody at the hub listens yet. */
   readonly held: number;
-  readonly last_seq: number;
-  readonly confirmed_seq: number;
-  readonly committed_seq: number;
   readonly delivered: number;
   readonly live_sent: number;
   readonly commits: number;
   readonly fault: string | null;
+  /** Most urgent first. */
+  readonly lanes: readonly LaneReport[];
   readonly losses: readonly {
     readonly reason: string;
+    /** null: never kept. */
+    readonly class: string | null;
     readonly messages: number;
     readonly from_seq: number | null;
     readonly through_seq: number | null;
   }[];
   readonly recovery: { readonly records: number; readonly torn_bytes: number; readonly damaged: number };
+}
+
+export interface LaneReport {
+  readonly class: string;
+  readonly mode: "down" | "draining" | "direct";
+  readonly depth: number;
+  readonly flash_bytes: number;
+  readonly held: number;
+  readonly last_seq: number;
+  readonly confirmed_seq: number;
+  readonly committed_seq: number;
+  readonly delivered: number;
 }
 
 export interface MqttReport {
@@ -81,6 +126,22 @@ export interface MqttReport {
   readonly refused: number;
   /** To clients that read too slowly. */
   readonly dropped: number;
+}
+
+/** Local NATS clients. */
+export interface NatsReport {
+  readonly listen: string;
+  readonly clients: number;
+  readonly subscriptions: number;
+  readonly connections: number;
+  readonly messages_in: number;
+  readonly messages_out: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  /** Clients that were cut off because they read too slowly. */
+  readonly slow_consumers: number;
+  /** Messages on subjects that are forbidden or invalid. */
+  readonly refused: number;
 }
 
 export interface SerialReport {

@@ -1,19 +1,28 @@
 // One leaf connection: bytes in through the parser, bytes out through one write per turn of the event loop, and the PINGs under way.
 //
-// Knows nothing of states or retries: link.ts owns it for the length of one attempt.
+//   out ─▶ [S2] ─▶ stream ─▶ hub           parser ◀─ [S2] ◀─ stream
+//
+// Knows nothing of states or retries: link.ts owns it for the length of one attempt. What may be under way: flow.ts.
 
 import type { Clock, Millis } from "#base/clock.ts";
-import { PetioleError } from "#base/errors.ts";
+import { PetioleError, ProtocolError } from "#base/errors.ts";
 import type { ByteStream } from "#base/net.ts";
+import { NumberRing } from "#base/ring.ts";
 import type { Carrier } from "#outbox/hub-view.ts";
 import { writePing, writePong } from "#wire/leaf-lines.ts";
 import { type LeafHandler, LeafParser } from "#wire/leaf-parser.ts";
 import { WireWriter } from "#wire/wire-writer.ts";
-import { LEAF_CLOSED } from "./errors.ts";
+import { LEAF_CLOSED, LEAF_NOT_NATS } from "./errors.ts";
+import { Flow } from "./flow.ts";
 
-/** Bytes waiting in the socket above which the link takes no backlog, and below which it takes some again. */
-const CONGESTED_BYTES = 1024 * 1024;
-const ROOMY_BYTES = 256 * 1024;
+/** Bytes waiting in the socket above which the link takes no more, whatever the window: the kernel does not keep up. */
+const SOCKET_BYTES_MAX = 1024 * 1024;
+/** Gathered bytes that are worth a flush of their own, however long `flush_delay` is. */
+const GATHERED_BYTES_MAX = 32 * 1024;
+/** PONGs written in one go; a hub that asks for more than it reads is owed the rest. */
+const PONGS_MAX = 10_000;
+/** Flushes up to this are copied to size: each would hold a whole gathering buffer while the socket waits. */
+const COPIED_BYTES_MAX = 8 * 1024;
 /** How long a goodbye may take. */
 const GOODBYE_MS: Millis = 1000;
 
@@ -28,58 +37,100 @@ export interface ConnectionEvents extends Omit<LeafHandler, "onPing" | "onPong">
   onEnded(error: Error): void;
 }
 
-interface Ping {
-  readonly sentAt: Millis;
-  readonly isBarrier: boolean;
+export interface ConnectionOptions {
+  /** For errors. */
+  readonly hub: string;
+  /** How long data may be gathered before it leaves; PINGs, PONGs and interest never wait. */
+  readonly flushDelay: Millis;
 }
+
+/** Both directions compressed: compressed-stream.ts. */
+export interface Compression {
+  readonly level: string;
+  onRoundTrip(rtt: Millis): void;
+  write(plain: Buffer, emit: (bytes: Buffer) => void): void;
+  read(chunk: Buffer, onPlain: (view: Buffer) => void): void;
+}
+
+/** What kind of PING: its PONG is a receipt, or only a sign of life and a measure. */
+const BARRIER = 1;
+const MEASURE = 0;
 
 export class LeafConnection implements Carrier {
   readonly out = new WireWriter();
-  readonly #hub: string;
+  readonly flow: Flow;
+  readonly #options: ConnectionOptions;
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
-  readonly #parser: LeafParser;
-  readonly #pings: Ping[] = [];
+  #parser: LeafParser;
+  /** BARRIER or MEASURE per PING under way or gathered. */
+  readonly #kinds = new NumberRing();
+  /** Offsets in `out` of gathered PINGs. */
+  readonly #gatheredPings = new NumberRing();
   #stream: ByteStream;
+  #compression: Compression | undefined;
+  #wire: { readonly bytesIn: number; readonly bytesOut: number } | undefined;
   #waitingBytes = 0;
-  #isCongested = false;
+  #isFull = false;
   #isFlushDue = false;
+  #delay: Disposable | undefined;
   #isEnded = false;
+  /** We have sent our first PING: the hub knows us. Before, it may say nothing but INFO, -ERR and PING, and we answer none of these. */
+  #isIntroduced = false;
+  /** PINGs of the hub that are not answered yet. */
+  #owedPongs = 0;
   #lastInboundAt: Millis;
   #bytesIn = 0;
   #bytesOut = 0;
+  #plainBytesIn = 0;
+  #plainBytesOut = 0;
+  /** Bytes on the wire per byte gathered, smoothed: tells how much of the window the gathered bytes will take. */
+  #ratio = 1;
 
-  constructor(stream: ByteStream, hub: string, clock: Clock, events: ConnectionEvents) {
-    this.#hub = hub;
+  constructor(stream: ByteStream, options: ConnectionOptions, clock: Clock, events: ConnectionEvents) {
+    this.#options = options;
     this.#clock = clock;
     this.#events = events;
     this.#lastInboundAt = clock.now();
-    this.#parser = new LeafParser({
-      onBatch: (batch) => events.onBatch(batch),
-      onInterest: (filter, queue, weight) => events.onInterest(filter, queue, weight),
-      onInterestGone: (filter, queue) => events.onInterestGone(filter, queue),
-      onInfo: (json) => events.onInfo(json),
-      onError: (text) => events.onError(text),
-      onPing: () => {
-        writePong(this.out);
-        this.flush();
-      },
-      onPong: () => this.#onPong(),
-    });
+    this.flow = new Flow(clock.now());
     this.#stream = stream;
+    this.#parser = this.#newParser();
     this.attach(stream);
   }
 
-  get isCongested(): boolean {
-    return this.#isCongested;
+  get compression(): Compression | undefined {
+    return this.#compression;
   }
 
+  get room(): number {
+    if (this.#waitingBytes > SOCKET_BYTES_MAX) return 0;
+    const { window, underWay } = this.flow;
+    return Math.max(0, (window - underWay) / this.#ratio - this.out.pendingBytes);
+  }
+
+  get isCongested(): boolean {
+    if (this.room > 0) return false;
+    this.#isFull = true;
+    this.flow.onFull();
+    return true;
+  }
+
+  /** On the wire, compressed or not; TLS not counted. */
   get bytesIn(): number {
-    return this.#bytesIn;
+    return this.#wire?.bytesIn ?? this.#bytesIn;
   }
 
   get bytesOut(): number {
-    return this.#bytesOut;
+    return this.#wire?.bytesOut ?? this.#bytesOut;
+  }
+
+  /** Before compression. */
+  get plainBytesIn(): number {
+    return this.#plainBytesIn;
+  }
+
+  get plainBytesOut(): number {
+    return this.#plainBytesOut;
   }
 
   /** Time without a single byte from the hub: any byte is a sign of life. */
@@ -87,18 +138,18 @@ export class LeafConnection implements Carrier {
     return now - this.#lastInboundAt;
   }
 
-  /** Age of the oldest unanswered PING; 0 when none is under way. */
-  oldestPing(now: Millis): Millis {
-    return this.#pings.length === 0 ? 0 : now - this.#pings[0]!.sentAt;
-  }
-
   /** Listens to `stream` from now on. After `detach` and a TLS handshake: to the secured one. */
   attach(stream: ByteStream): void {
+    if (this.#isEnded) {
+      stream.on("error", () => undefined).destroy(); // the handshake was over too late
+      return;
+    }
     this.#stream = stream;
+    this.#parser = this.#newParser(); // half a line in clear must not become the beginning of one inside TLS
     stream.on("data", this.#onData).on("error", this.#onError).on("end", this.#onEnd).on("close", this.#onEnd);
   }
 
-  /** Gives the stream back, unread, for a TLS handshake. The hub sends nothing in between (spec §3). */
+  /** Gives the stream back, unread, for a handshake on it. The hub sends nothing in between (spec §3). */
   detach(): ByteStream {
     const stream = this.#stream;
     stream.off("data", this.#onData).off("error", this.#onError).off("end", this.#onEnd).off("close", this.#onEnd);
@@ -106,18 +157,35 @@ export class LeafConnection implements Carrier {
     return stream;
   }
 
+  /** From here on both directions are compressed (spec §7.3): call it right after our INFO has been flushed. */
+  compress(compression: Compression): void {
+    this.#compression = compression;
+  }
+
+  /** The stream knows better how much is on the wire: WebSocket compresses below us. */
+  countBy(wire: { readonly bytesIn: number; readonly bytesOut: number }): void {
+    this.#wire = wire;
+  }
+
   ping(): void {
-    writePing(this.out);
-    this.#pings.push({ sentAt: this.#clock.now(), isBarrier: false });
-    this.flush();
+    this.#isIntroduced = true;
+    this.#answerPings();
+    this.#writePing(MEASURE);
+    this.flushSoon();
   }
 
   barrier(): void {
-    writePing(this.out);
-    this.#pings.push({ sentAt: this.#clock.now(), isBarrier: true });
+    this.#writePing(BARRIER);
   }
 
   flush(): void {
+    if (this.#isFlushDue || this.#isEnded) return;
+    if (this.#options.flushDelay === 0 || this.out.pendingBytes >= GATHERED_BYTES_MAX) this.flushSoon();
+    else this.#delay ??= this.#clock.after(this.#options.flushDelay, () => this.flushNow());
+  }
+
+  /** For what must not wait for `flush_delay`: interest, PINGs, PONGs. At most once per turn of the event loop. */
+  flushSoon(): void {
     if (this.#isFlushDue || this.#isEnded) return;
     this.#isFlushDue = true;
     setImmediate(() => {
@@ -128,18 +196,25 @@ export class LeafConnection implements Carrier {
 
   /** Writes what was gathered at once: before a switch of the stream, and in a goodbye. */
   flushNow(): void {
+    this.#delay?.[Symbol.dispose]();
+    this.#delay = undefined;
     if (this.#isEnded || this.out.pendingBytes === 0) return;
-    const bytes = this.out.take();
-    this.#waitingBytes += bytes.length;
-    this.#bytesOut += bytes.length;
-    if (this.#waitingBytes > CONGESTED_BYTES) this.#isCongested = true;
-    this.#stream.write(bytes, () => {
-      this.#waitingBytes -= bytes.length;
-      this.out.giveBack(bytes);
-      if (!this.#isCongested || this.#waitingBytes > ROOMY_BYTES) return;
-      this.#isCongested = false;
-      if (!this.#isEnded) this.#events.onRoom();
-    });
+    // A PING at every quarter of the window: that is how the window opens again. Not behind a long CONNECT: link.ts waits for its own.
+    const isQuarter = this.flow.unmarked + this.out.pendingBytes * this.#ratio >= this.flow.window / 4;
+    if (isQuarter && this.#isIntroduced && this.#gatheredPings.size === 0) this.#writePing(MEASURE);
+    const plain = this.out.take();
+    const before = this.#bytesOut;
+    if (this.#compression === undefined) {
+      if (plain.length > COPIED_BYTES_MAX) this.#write(plain, plain);
+      else {
+        this.#write(Buffer.from(plain), undefined);
+        this.out.giveBack(plain);
+      }
+    } else {
+      this.#compression.write(plain, (bytes) => this.#write(bytes, undefined));
+      this.out.giveBack(plain);
+    }
+    this.#account(plain.length, this.#bytesOut - before);
   }
 
   /** Sends what was gathered and ends the connection; what is not taken within a second is dropped with it. */
@@ -159,32 +234,134 @@ export class LeafConnection implements Carrier {
   abort(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#delay?.[Symbol.dispose]();
     const stream = this.detach();
     stream.on("error", () => undefined); // nobody is left to be told
     stream.destroy();
+  }
+
+  /** Everything goes by `isEnded`: a handler may end the connection in the middle of a chunk, and the rest of it counts no more. */
+  #newParser(): LeafParser {
+    const events = this.#events;
+    return new LeafParser({
+      onBatch: (batch) => {
+        if (this.#mayHear("a message")) events.onBatch(batch);
+      },
+      onInterest: (filter, queue, weight) => {
+        if (this.#mayHear("interest")) events.onInterest(filter, queue, weight);
+      },
+      onInterestGone: (filter, queue) => {
+        if (this.#mayHear("interest")) events.onInterestGone(filter, queue);
+      },
+      onInfo: (json) => {
+        if (!this.#isEnded) events.onInfo(json);
+      },
+      onError: (text) => {
+        if (!this.#isEnded) events.onError(text);
+      },
+      onPing: () => {
+        this.#owedPongs += 1;
+        this.#answerPings();
+      },
+      onPong: () => {
+        if (!this.#isEnded) this.#onPong();
+      },
+    });
+  }
+
+  /** Whoever speaks of messages before it knows us is no hub: it may be somebody on the way, in front of TLS. */
+  #mayHear(what: string): boolean {
+    if (this.#isEnded) return false;
+    if (this.#isIntroduced) return true;
+    const words = `hub ${this.#options.hub} sent ${what} before we had introduced ourselves; no nats-server does`;
+    throw new ProtocolError(LEAF_NOT_NATS, words);
+  }
+
+  /** Before CONNECT a PONG would get us an Authorization Violation, before the switch to S2 the connection's end (spec §2.3, §7.3). */
+  #answerPings(): void {
+    const isBackedUp = this.#waitingBytes + this.out.pendingBytes > SOCKET_BYTES_MAX;
+    if (this.#isEnded || !this.#isIntroduced || this.#owedPongs === 0 || isBackedUp) return;
+    const count = Math.min(this.#owedPongs, PONGS_MAX);
+    for (let i = 0; i < count; i++) writePong(this.out);
+    this.#owedPongs -= count;
+    this.flushSoon();
+  }
+
+  #writePing(kind: number): void {
+    writePing(this.out);
+    this.#kinds.push(kind);
+    this.#gatheredPings.push(this.out.pendingBytes);
+  }
+
+  /** `lent`: the gathering buffer itself, to be given back once the socket has it. */
+  #write(bytes: Buffer, lent: Buffer | undefined): void {
+    this.#waitingBytes += bytes.length;
+    this.#bytesOut += bytes.length;
+    this.#stream.write(bytes, () => {
+      this.#waitingBytes -= bytes.length;
+      if (lent !== undefined) this.out.giveBack(lent);
+      this.#answerPings();
+      this.#tellRoom();
+    });
+  }
+
+  /** Tells the flow what left: `plainBytes` gathered became `wireBytes`, and where in them the PINGs are. */
+  #account(plainBytes: number, wireBytes: number): void {
+    this.#plainBytesOut += plainBytes;
+    const ratio = wireBytes / plainBytes;
+    this.#ratio += (ratio - this.#ratio) * Math.min(1, plainBytes / (16 * 1024));
+    const now = this.#clock.now();
+    this.flow.onSent(wireBytes, now);
+    while (this.#gatheredPings.size > 0) this.flow.onPing(now, (plainBytes - this.#gatheredPings.shift()) * ratio);
+  }
+
+  #tellRoom(): void {
+    if (!this.#isFull || this.#isEnded) return;
+    if (this.#waitingBytes > SOCKET_BYTES_MAX / 4 || this.flow.underWay > (this.flow.window * 3) / 4) return;
+    this.#isFull = false;
+    this.#events.onRoom();
   }
 
   readonly #onData = (chunk: Buffer): void => {
     this.#lastInboundAt = this.#clock.now();
     this.#bytesIn += chunk.length;
     try {
-      this.#parser.parse(chunk);
+      if (this.#compression === undefined) this.#parse(chunk);
+      else this.#compression.read(chunk, this.#parse);
     } catch (error) {
       if (!(error instanceof PetioleError)) throw error;
       this.#end(error);
     }
   };
 
-  readonly #onError = (error: Error): void =>
-    this.#end(new PetioleError(LEAF_CLOSED, `the connection to hub ${this.#hub} failed`, { cause: error }));
+  readonly #parse = (plain: Buffer): void => {
+    this.#plainBytesIn += plain.length;
+    if (!this.#isEnded) this.#parser.parse(plain);
+  };
 
-  readonly #onEnd = (): void => this.#end(new PetioleError(LEAF_CLOSED, `hub ${this.#hub} closed the connection`));
+  readonly #onError = (error: Error): void =>
+    this.#end(new PetioleError(LEAF_CLOSED, `the connection to hub ${this.#options.hub} failed`, { cause: error }));
+
+  readonly #onEnd = (): void => this.#end(new PetioleError(LEAF_CLOSED, `hub ${this.#options.hub} closed the connection`));
 
   #onPong(): void {
-    const ping = this.#pings.shift();
-    if (ping === undefined) return; // a PONG nobody asked for
-    this.#events.onRoundTrip(this.#clock.now() - ping.sentAt);
-    if (ping.isBarrier) this.#events.onReceipt();
+    const rtt = this.flow.onPong(this.#clock.now());
+    if (rtt === undefined) return; // a PONG nobody asked for
+    const kind = this.#kinds.shift();
+    this.#probe();
+    this.#events.onRoundTrip(rtt);
+    if (kind === BARRIER) this.#events.onReceipt();
+    if (this.#isEnded) return;
+    // The window may have shrunk below what left without a PING behind it: nothing else would ever confirm that.
+    if (this.flow.unmarked >= this.flow.window / 4 && this.#gatheredPings.size === 0) this.ping();
+    this.#tellRoom();
+  }
+
+  /** A lone PING in front of what comes next: whatever the size of messages, it sees the line's own round trip. */
+  #probe(): void {
+    if (!this.flow.isProbing || this.flow.pings > 0 || this.#gatheredPings.size > 0) return;
+    this.ping();
+    this.flushNow();
   }
 
   #end(error: Error): void {

@@ -2,10 +2,14 @@
 
 export const LEAF_DIAL_FAILED = "LEAF_DIAL_FAILED";
 export const LEAF_TLS_FAILED = "LEAF_TLS_FAILED";
+export const LEAF_TLS_CLOCK = "LEAF_TLS_CLOCK";
+export const LEAF_TLS_CLIENT = "LEAF_TLS_CLIENT";
+export const LEAF_TLS_PIN = "LEAF_TLS_PIN";
 export const LEAF_TIMEOUT = "LEAF_TIMEOUT";
 export const LEAF_WRONG_PORT = "LEAF_WRONG_PORT";
 export const LEAF_NOT_NATS = "LEAF_NOT_NATS";
 export const LEAF_STALE = "LEAF_STALE";
+export const LEAF_UNHEARD = "LEAF_UNHEARD";
 export const LEAF_CLOSED = "LEAF_CLOSED";
 export const LEAF_LOOP = "LEAF_LOOP";
 export const LEAF_SAME_CLUSTER = "LEAF_SAME_CLUSTER";

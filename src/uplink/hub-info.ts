@@ -11,11 +11,18 @@ export interface HubInfo {
   readonly version: string;
   readonly cluster: string | null;
   readonly tlsRequired: boolean;
+  /** It wants a certificate from us. */
+  readonly wantsCertificate: boolean;
   readonly isAnswerToConnect: boolean;
   /** Bytes of headers and payload of one message at most. */
   readonly maxPayload: number;
   /** The hub's compression mode; null when it cannot compress. */
   readonly compression: string | null;
+  /** To be signed by an nkey; null: the hub wants none. */
+  readonly nonce: string | null;
+  /** Leaf listeners of the hub's cluster, `host:port`, by TCP and by WebSocket; null: not told. */
+  readonly leafUrls: readonly string[] | null;
+  readonly webSocketUrls: readonly string[] | null;
   readonly remoteAccount: string | null;
   readonly jetstreamDomain: string | null;
   /** What we may announce and receive, and what we may send; null: everything. */
@@ -46,9 +53,13 @@ export function parseInfo(json: string): HubInfo {
     version: textOf(info["version"]) ?? "unknown",
     cluster: textOf(info["cluster"]),
     tlsRequired: info["tls_required"] === true,
+    wantsCertificate: info["tls_verify"] === true,
     isAnswerToConnect: info["connect_info"] === true,
     maxPayload: typeof info["max_payload"] === "number" && info["max_payload"] > 0 ? info["max_payload"] : MAX_PAYLOAD_DEFAULT,
     compression: textOf(info["compression"]),
+    nonce: textOf(info["nonce"]),
+    leafUrls: textsOf(info["leafnode_urls"]),
+    webSocketUrls: textsOf(info["ws_connect_urls"]),
     remoteAccount: textOf(info["remote_account"]),
     jetstreamDomain: textOf(info["domain"]),
     importPermissions: permissionsOf(info["import"]),
@@ -68,6 +79,10 @@ export function assertLeafPort(info: HubInfo, hub: string): void {
 
 function textOf(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
+}
+
+function textsOf(value: unknown): readonly string[] | null {
+  return Array.isArray(value) ? value.filter((each): each is string => typeof each === "string") : null;
 }
 
 function permissionsOf(value: unknown): PermissionList | null {

@@ -4,6 +4,8 @@
 //
 // The linger keeps messages for a stream whose server restarts: its interest vanishes and comes back, and "not now" must not
 // become "never". Source: spec/leafnode-protocol.md §13.1 (vanished interest means keep, do not send).
+//
+// Some subjects are wanted although no interest says so, or are wanted by a group that no interest names: unannounced.ts.
 
 import type { Clock, Millis } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
@@ -13,6 +15,7 @@ import type { Log } from "#base/log.ts";
 import { InterestTrie, interestKey } from "#core/interest.ts";
 import { isReserved, isValidFilter } from "#core/subject.ts";
 import type { Listening } from "#outbox/hub-view.ts";
+import { isAlwaysWanted, isJetStreamApi, isSystem, isWantedByJetStream, unannouncedGroup } from "./unannounced.ts";
 
 /** How long interest that vanished still counts as "not now" rather than "never". */
 const LINGER_MS: Millis = 60_000;
@@ -43,6 +46,8 @@ export class HubInterest implements AsyncDisposable {
   readonly #entries = new Map<string, HubInterestEntry>();
   readonly #remembered = new Map<string, Remembered>();
   readonly #rememberedTrie = new InterestTrie<Remembered>();
+  /** Announced entries of the JetStream API; none: the account has no JetStream, or the hub's is not there now. */
+  #apis = 0;
   #isKnown = false;
   #isComplete = false;
   #isOverflowing = false;
@@ -83,20 +88,22 @@ export class HubInterest implements AsyncDisposable {
   clear(): void {
     this.#now.clear();
     this.#entries.clear();
+    this.#apis = 0;
     this.#isComplete = false;
     this.#isOverflowing = false;
     this.#sweepTimer?.[Symbol.dispose]();
     this.#sweepTimer = undefined;
   }
 
-  /** Returns false if nothing changed (the hub repeated itself) or the filter is not valid. */
+  /** Returns false if nothing changed (the hub repeated itself), the filter is not valid, or nothing of ours belongs there. */
   add(filter: string, queue: string | null): boolean {
     const key = interestKey(filter, queue);
-    if (this.#entries.has(key) || !isValidFilter(filter)) return false;
+    if (this.#entries.has(key) || !isValidFilter(filter) || isSystem(filter)) return false;
     if (this.#entries.size >= ENTRIES_MAX) return this.#overflow();
     const entry = { filter, queue };
     this.#entries.set(key, entry);
     this.#now.insert(filter, entry);
+    if (isJetStreamApi(filter)) this.#apis += 1;
     if (!isReserved(filter)) this.#remember(key, entry);
     return true;
   }
@@ -107,6 +114,7 @@ export class HubInterest implements AsyncDisposable {
     if (entry === undefined) return false;
     this.#entries.delete(key);
     this.#now.remove(filter, entry);
+    if (isJetStreamApi(filter)) this.#apis -= 1;
     const remembered = this.#remembered.get(key);
     if (remembered !== undefined) {
       remembered.lostAt = this.#env.clock.now();
@@ -131,7 +139,7 @@ export class HubInterest implements AsyncDisposable {
     for (const entry of this.#now.match(subject)) {
       if (entry.queue === null || !servedGroups.includes(entry.queue)) return "now";
     }
-    if (this.#isOverflowing) return "now";
+    if (this.#isOverflowing || this.#isWantedUnannounced(subject)) return "now";
     if (!this.#isKnown) return "unknown";
     if (this.#remembered.size >= REMEMBERED_MAX) return "before";
     for (const entry of this.#rememberedTrie.match(subject)) {
@@ -144,7 +152,14 @@ export class HubInterest implements AsyncDisposable {
   groups(subject: string, servedGroups: readonly string[]): readonly string[] {
     const names = new Set<string>();
     for (const { queue } of this.#now.match(subject)) if (queue !== null && !servedGroups.includes(queue)) names.add(queue);
+    const hidden = unannouncedGroup(subject);
+    if (hidden !== null) names.add(hidden);
     return [...names];
+  }
+
+  /** Can the hub's JetStream be asked? */
+  get hasJetStream(): boolean {
+    return this.#apis > 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,6 +167,11 @@ export class HubInterest implements AsyncDisposable {
     if (this.#writeTimer !== undefined) this.#write();
     this.#writeTimer?.[Symbol.dispose]();
     await this.#writing;
+  }
+
+  #isWantedUnannounced(subject: string): boolean {
+    if (!isReserved(subject)) return false;
+    return (this.#isComplete && isAlwaysWanted(subject)) || (this.hasJetStream && isWantedByJetStream(subject));
   }
 
   #overflow(): boolean {

@@ -1,11 +1,11 @@
 // The life of one link as a value, and the pure function that moves it (DESIGN §4.6). Drawn in README.md.
 //
-//   waiting ─▶ dialing ─▶ securing ─▶ awaiting-info ─▶ joining ─▶ syncing ─▶ ready
-//      ▲          │           │             │             │          │         │
-//      └──────────┴───────────┴──── failed / closed / timeout ───────┴─────────┘        stopped
+//   waiting ─▶ dialing ─▶ [securing ─▶] [upgrading ─▶] awaiting-info ─▶ [securing ─▶] [agreeing ─▶] joining ─▶ syncing ─▶ ready
+//      ▲          │            │              │              │               │             │           │          │         │
+//      └──────────┴────────────┴──────────── failed / closed / timeout ──────┴─────────────┴───────────┴──────────┘     stopped
 //
-// With TLS first, securing comes before awaiting-info; with an upgrade it comes after it. Link.ts turns events into calls of
-// `step` and carries out the effects.
+// Before INFO: TLS first, then the WebSocket upgrade. After it: the TLS upgrade, then the agreement on compression. Link.ts turns
+// events into calls of `step` and carries out the effects.
 
 import { type BackoffOptions, backoff } from "#base/backoff.ts";
 import type { Millis } from "#base/clock.ts";
@@ -13,19 +13,28 @@ import type { Millis } from "#base/clock.ts";
 export type Link =
   | { readonly at: "waiting"; readonly attempt: number; readonly until: Millis }
   | { readonly at: "dialing"; readonly attempt: number; readonly deadline: Millis }
-  | { readonly at: "securing"; readonly attempt: number; readonly deadline: Millis; readonly next: "awaiting-info" | "joining" }
+  | { readonly at: "securing"; readonly attempt: number; readonly deadline: Millis; readonly next: AfterTls }
+  | { readonly at: "upgrading"; readonly attempt: number; readonly deadline: Millis; readonly isSecure: boolean }
   | { readonly at: "awaiting-info"; readonly attempt: number; readonly deadline: Millis; readonly isSecure: boolean }
+  | { readonly at: "agreeing"; readonly attempt: number; readonly deadline: Millis }
   | { readonly at: "joining"; readonly attempt: number; readonly deadline: Millis }
   | { readonly at: "syncing"; readonly attempt: number; readonly deadline: Millis }
   | { readonly at: "ready"; readonly attempt: number; readonly since: Millis }
   | { readonly at: "stopped" };
 
+/** What comes behind the TLS handshake. */
+type AfterTls = "upgrading" | "awaiting-info" | "agreeing" | "joining";
+
 export type LinkEvent =
   | { readonly type: "retry" }
   | { readonly type: "dialed" }
   | { readonly type: "secured" }
-  /** The hub's first INFO. */
-  | { readonly type: "info"; readonly tlsRequired: boolean }
+  /** The hub has taken us over to WebSocket. */
+  | { readonly type: "upgraded" }
+  /** The hub's first INFO. `compresses`: both sides want S2. */
+  | { readonly type: "info"; readonly tlsRequired: boolean; readonly compresses: boolean }
+  /** The hub's second INFO: from here on both sides compress. */
+  | { readonly type: "agreed" }
   /** The INFO that answers CONNECT. */
   | { readonly type: "joined" }
   /** The PONG behind the hub's initial interest. */
@@ -37,6 +46,8 @@ export type LinkEvent =
 export type LinkEffect =
   | { readonly do: "dial" }
   | { readonly do: "secure" }
+  | { readonly do: "upgrade" }
+  | { readonly do: "send-compression" }
   | { readonly do: "send-connect" }
   | { readonly do: "send-interest" }
   | { readonly do: "announce-ready" }
@@ -44,12 +55,16 @@ export type LinkEffect =
   | { readonly do: "schedule"; readonly at: Millis };
 
 export interface LinkRules {
-  /** `first`: TLS before any NATS byte. `required`: TLS after INFO whatever it says. `if-asked`: only if INFO requires it. */
-  readonly tls: "first" | "required" | "if-asked";
+  /**
+   * `first`: TLS before any NATS byte. `required`: TLS after INFO whatever it says. `if-asked`: only if INFO requires it.
+   * `never`: INFO's word about TLS is not about this connection (ws://, spec §4 `tls_required`).
+   */
+  readonly tls: "first" | "required" | "if-asked" | "never";
+  readonly transport: "tcp" | "websocket";
   /** Hub URLs in the list: a round over all of them comes before the back-off grows. */
   readonly urls: number;
   readonly backoff: BackoffOptions;
-  /** Deadlines per phase. */
+  /** Deadlines per phase, learnt from the link: patience.ts. */
   readonly dialTimeout: Millis;
   readonly phaseTimeout: Millis;
 }
@@ -58,6 +73,8 @@ export interface LinkRules {
 const SETTLED_MS: Millis = 10_000;
 /** Delay before the next URL of the same round. */
 const NEXT_URL_MS: Millis = 250;
+/** The first wait after a settled link goes up to this many times the shortest. */
+const FIRST_SPREAD = 3;
 /** Ceiling of delays after a rejection that a person must heal. */
 const GROWING_MAX_MS: Millis = 30_000;
 
@@ -80,17 +97,39 @@ export function step(
       return [{ at: "dialing", attempt, deadline: now + rules.dialTimeout }, { do: "dial" }];
     case "dialing":
       if (event.type !== "dialed") return [link];
-      if (rules.tls === "first") return [{ at: "securing", attempt, deadline, next: "awaiting-info" }, { do: "secure" }];
+      if (rules.tls === "first") {
+        const next = rules.transport === "websocket" ? "upgrading" : "awaiting-info";
+        return [{ at: "securing", attempt, deadline, next }, { do: "secure" }];
+      }
+      if (rules.transport === "websocket") return [{ at: "upgrading", attempt, deadline, isSecure: false }, { do: "upgrade" }];
       return [{ at: "awaiting-info", attempt, deadline, isSecure: false }];
     case "securing":
       if (event.type !== "secured") return [link];
-      if (link.next === "awaiting-info") return [{ at: "awaiting-info", attempt, deadline, isSecure: true }];
-      return [{ at: "joining", attempt, deadline }, { do: "send-connect" }];
-    case "awaiting-info":
+      switch (link.next) {
+        case "upgrading":
+          return [{ at: "upgrading", attempt, deadline, isSecure: true }, { do: "upgrade" }];
+        case "awaiting-info":
+          return [{ at: "awaiting-info", attempt, deadline, isSecure: true }];
+        case "agreeing":
+          return [{ at: "agreeing", attempt, deadline }, { do: "send-compression" }];
+        case "joining":
+          return [{ at: "joining", attempt, deadline }, { do: "send-connect" }];
+      }
+      break;
+    case "upgrading":
+      if (event.type !== "upgraded") return [link];
+      return [{ at: "awaiting-info", attempt, deadline, isSecure: link.isSecure }];
+    case "awaiting-info": {
       if (event.type !== "info") return [link];
       // TLS or no connection: what the hub says may add TLS, never take it away.
-      if (!link.isSecure && (rules.tls !== "if-asked" || event.tlsRequired))
-        return [{ at: "securing", attempt, deadline, next: "joining" }, { do: "secure" }];
+      const wantsTls = rules.tls === "required" || rules.tls === "first" || (rules.tls === "if-asked" && event.tlsRequired);
+      const next = event.compresses ? "agreeing" : "joining";
+      if (!link.isSecure && wantsTls) return [{ at: "securing", attempt, deadline, next }, { do: "secure" }];
+      if (next === "agreeing") return [{ at: "agreeing", attempt, deadline }, { do: "send-compression" }];
+      return [{ at: "joining", attempt, deadline }, { do: "send-connect" }];
+    }
+    case "agreeing":
+      if (event.type !== "agreed") return [link];
       return [{ at: "joining", attempt, deadline }, { do: "send-connect" }];
     case "joining":
       if (event.type !== "joined") return [link];
@@ -117,7 +156,10 @@ function retreat(
   return [{ at: "waiting", attempt, until }, { do: "close" }, { do: "schedule", at: until }];
 }
 
-/** How long to wait before attempt `attempt` (0 = right after a settled link ended). */
+/**
+ * How long to wait before attempt `attempt` (0 = right after a settled link ended). That one is spread widest: a hub that restarts
+ * loses its whole fleet in the same instant, and must not get it back in the same one.
+ */
 export function delayBefore(
   attempt: number,
   event: { readonly wait: Millis | null; readonly grows: boolean },
@@ -126,6 +168,8 @@ export function delayBefore(
 ): Millis {
   if (event.wait !== null) return event.wait + backoff(rules.backoff, 0, random);
   if (event.grows) return backoff({ min: 1000, max: GROWING_MAX_MS, jitter: 0.5 }, attempt, random);
+  const { min, jitter } = rules.backoff;
+  if (attempt === 0) return min * (1 - jitter) + min * FIRST_SPREAD * random;
   const round = Math.floor(attempt / rules.urls);
   return attempt % rules.urls === 0 ? backoff(rules.backoff, round, random) : NEXT_URL_MS * random;
 }

@@ -8,28 +8,35 @@ import type { Disk } from "#base/disk.ts";
 import type { Entropy } from "#base/entropy.ts";
 import { explain, PetioleError } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
-import type { Net } from "#base/net.ts";
+import type { ByteStream } from "#base/net.ts";
 import type { Batch } from "#core/batch.ts";
 import type { Carrier } from "#outbox/hub-view.ts";
-import { type LeafConnect, writeConnect, writeError } from "#wire/leaf-lines.ts";
+import type { S2Codec } from "#s2/codec.ts";
+import { writeCompressionRequest, writeConnect, writeError } from "#wire/leaf-lines.ts";
 import type { WireWriter } from "#wire/wire-writer.ts";
-import { LeafConnection } from "./connection.ts";
-import { LEAF_DIAL_FAILED, LEAF_LOOP, LEAF_NOT_NATS, LEAF_STALE, LEAF_STOPPED, LEAF_TIMEOUT } from "./errors.ts";
+import { CompressedStream } from "./compressed-stream.ts";
+import { type Agreement, agree } from "./compression.ts";
+import { type ConnectionEvents, LeafConnection } from "./connection.ts";
+import { explainRejectedLogin, readSigner, type Signer } from "./credentials.ts";
+import type { Dialer } from "./dialer.ts";
+import { LEAF_LOOP, LEAF_NOT_NATS, LEAF_STALE, LEAF_STOPPED, LEAF_TIMEOUT, LEAF_UNHEARD } from "./errors.ts";
 import { assertLeafPort, type HubInfo, parseInfo } from "./hub-info.ts";
+import { connectFor } from "./introduction.ts";
 import { type LinkEffect, type LinkEvent, type LinkRules, type Link as LinkState, step } from "./link-state.ts";
+import type { LinkStatus } from "./link-status.ts";
 import type { RemoteOptions } from "./options.ts";
+import { Patience } from "./patience.ts";
+import { seconds, timeoutText } from "./phase-words.ts";
 import { isHarmless, rejectionOf } from "./rejection.ts";
-import { loginFor, type RemoteUrl } from "./remote-url.ts";
-import { readTlsFiles, secure } from "./secure.ts";
+import type { RemoteUrl } from "./remote-url.ts";
+import { readTlsFiles, type TlsFiles } from "./secure.ts";
+import { Transport } from "./transport.ts";
+import { type UrlChoice, UrlList } from "./url-list.ts";
+import { verdictOn } from "./watchdog.ts";
 
-/** The nats-server version whose leaf protocol we speak; hubs compare it with their `min_version`. */
-const COMPATIBLE_VERSION = "2.15.1";
-const DIAL_TIMEOUT_MS: Millis = 10_000;
-const PHASE_TIMEOUT_MS: Millis = 10_000;
-/** We ask for a sign of life after this much silence, and give up on a hub that leaves a PING unanswered this long without any byte. */
-const PING_AFTER_MS: Millis = 20_000;
-const STALE_AFTER_MS: Millis = 20_000;
 const LIVENESS_EVERY_MS: Millis = 2_500;
+/** A hub with much interest may take long to tell it, as long as it goes on telling; but not for ever. */
+const SYNC_MAX_MS: Millis = 600_000;
 
 export interface LinkIdentity {
   readonly serverName: string;
@@ -46,37 +53,23 @@ export interface LinkEvents {
   /** The link is over, also one that never became ready. */
   onDown(): void;
   onBatch(batch: Batch): void;
+  /** Everything the hub announces, `$LDS.` subjects of others included. */
   onInterest(filter: string, queue: string | null): void;
   onInterestGone(filter: string, queue: string | null): void;
+  /** The hub ends the link with this -ERR; `onDown` follows. */
+  onRejected(text: string): void;
   onReceipt(): void;
   onRoom(): void;
-}
-
-export interface LinkStatus {
-  readonly state: LinkState["at"];
-  readonly url: string;
-  readonly sinceWall: WallMillis;
-  readonly attempt: number;
-  readonly rttMs: number | null;
-  readonly hub: {
-    readonly name: string;
-    readonly version: string;
-    readonly cluster: string | null;
-    readonly account: string | null;
-  } | null;
-  readonly isTls: boolean;
-  readonly lastError: { readonly code: string; readonly message: string; readonly wall: WallMillis } | null;
-  readonly connects: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
 }
 
 export interface LinkEnv {
   readonly clock: Clock;
   readonly disk: Disk;
-  readonly net: Net;
+  readonly dialer: Dialer;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** One for the process. */
+  readonly codec: S2Codec;
 }
 
 export class Link implements AsyncDisposable {
@@ -84,39 +77,42 @@ export class Link implements AsyncDisposable {
   readonly #identity: LinkIdentity;
   readonly #env: LinkEnv;
   readonly #events: LinkEvents;
-  /** But for TLS, which may differ by URL: see #rulesNow. */
-  readonly #rules: Omit<LinkRules, "tls">;
-  readonly #urls: readonly RemoteUrl[];
+  readonly #patience = new Patience();
+  readonly #urls: UrlList;
+  readonly #transport: Transport;
   /** Subject by which a loop shows, spec §16. Random per process. */
   readonly #loopSubject: string;
   #state: LinkState;
   #since: WallMillis;
-  #urlIndex = -1;
+  /** The URL of this attempt, or of the last one. */
+  #choice: UrlChoice;
+  #probe: AbortController | undefined;
   #connection: LeafConnection | undefined;
   #attempt: AbortController | undefined;
   #timer: Disposable | undefined;
   #liveness: Disposable | undefined;
+  #phaseAt: Millis = 0;
+  #attemptAt: Millis = 0;
+  #signer: Signer | null = null;
+  #tlsFiles: TlsFiles | undefined;
+  #agreement: Agreement = { announce: null, compressMode: "off" };
   #isTls = false;
+  #isDeflated = false;
   #info: HubInfo | null = null;
   #rtt: number | null = null;
   #lastError: LinkStatus["lastError"] = null;
   #connects = 0;
-  #pastBytesIn = 0;
-  #pastBytesOut = 0;
+  #past = { bytesIn: 0, bytesOut: 0, plainBytesIn: 0, plainBytesOut: 0 };
 
   constructor(remote: RemoteOptions, identity: LinkIdentity, env: LinkEnv, events: LinkEvents) {
     this.#remote = remote;
     this.#identity = identity;
     this.#env = env;
     this.#events = events;
-    this.#urls = remote.noRandomize ? remote.urls : shuffled(remote.urls, env.entropy);
+    this.#urls = new UrlList(remote, env.entropy);
+    this.#choice = { url: remote.urls[0]!, isConfigured: true, tlsHost: remote.urls[0]!.endpoint.host };
+    this.#transport = new Transport(remote, env);
     this.#loopSubject = `$LDS.${env.entropy.bytes(16).toString("hex")}`;
-    this.#rules = {
-      urls: remote.urls.length,
-      backoff: remote.reconnect,
-      dialTimeout: DIAL_TIMEOUT_MS,
-      phaseTimeout: PHASE_TIMEOUT_MS,
-    };
     this.#state = { at: "waiting", attempt: 0, until: env.clock.now() };
     this.#since = env.clock.wall();
   }
@@ -126,7 +122,7 @@ export class Link implements AsyncDisposable {
   }
 
   /** For announcing a change of local interest; undefined until the hub has answered CONNECT. */
-  get carrier(): Carrier | undefined {
+  get carrier(): LeafConnection | undefined {
     return this.#state.at === "ready" || this.#state.at === "syncing" ? this.#connection : undefined;
   }
 
@@ -135,7 +131,8 @@ export class Link implements AsyncDisposable {
   }
 
   status(): LinkStatus {
-    const { name, version, cluster, remoteAccount } = this.#info ?? {};
+    const { serverId, name, version, cluster, remoteAccount } = this.#info ?? {};
+    const flow = this.#connection?.flow;
     return {
       state: this.#state.at,
       url: this.#url.text,
@@ -143,12 +140,18 @@ export class Link implements AsyncDisposable {
       attempt: this.#state.at === "stopped" ? 0 : this.#state.attempt,
       rttMs: this.#rtt === null ? null : Math.round(this.#rtt * 1000) / 1000,
       hub:
-        this.#info === null ? null : { name: name!, version: version!, cluster: cluster ?? null, account: remoteAccount ?? null },
+        this.#info === null
+          ? null
+          : { id: serverId!, name: name!, version: version!, cluster: cluster ?? null, account: remoteAccount ?? null },
       isTls: this.#isTls,
+      isWebSocket: this.#url.isWebSocket,
+      compression:
+        this.#info === null ? null : { mode: this.#compressionMode, level: this.#connection?.compression?.level ?? null },
       lastError: this.#lastError,
       connects: this.#connects,
-      bytesIn: this.#pastBytesIn + (this.#connection?.bytesIn ?? 0),
-      bytesOut: this.#pastBytesOut + (this.#connection?.bytesOut ?? 0),
+      ...this.#bytes(),
+      urls: this.#urls.health(this.#env.clock.now()),
+      flow: flow === undefined ? null : { underWay: flow.underWay, window: flow.window, rate: Math.round(flow.rate) },
     };
   }
 
@@ -163,11 +166,20 @@ export class Link implements AsyncDisposable {
     const before = this.#state;
     const [next, ...effects] = step(before, event, this.#rulesNow(), this.#env.clock.now(), this.#env.entropy.random());
     this.#state = next;
-    if (next.at !== before.at) {
-      this.#since = this.#env.clock.wall();
-      this.#watchDeadline(next);
-    }
+    if (next.at !== before.at) this.#onMoved(before, next);
     for (const effect of effects) this.#perform(effect);
+  }
+
+  #onMoved(before: LinkState, next: LinkState): void {
+    const now = this.#env.clock.now();
+    this.#since = this.#env.clock.wall();
+    if (next.at !== "waiting" && next.at !== "stopped") {
+      if (before.at === "dialing") this.#patience.onDialed(now - this.#phaseAt);
+      // The hub's interest takes as long as there is of it: that says nothing about the other phases.
+      else if (before.at !== "waiting" && before.at !== "syncing") this.#patience.onPhase(now - this.#phaseAt);
+    }
+    this.#phaseAt = now;
+    this.#watchDeadline(next);
   }
 
   #perform(effect: LinkEffect): void {
@@ -177,6 +189,12 @@ export class Link implements AsyncDisposable {
         break;
       case "secure":
         void this.#secure();
+        break;
+      case "upgrade":
+        void this.#upgrade();
+        break;
+      case "send-compression":
+        this.#sendCompression();
         break;
       case "send-connect":
         this.#sendConnect();
@@ -200,9 +218,24 @@ export class Link implements AsyncDisposable {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     if (!("deadline" in state)) return;
-    this.#timer = this.#env.clock.after(state.deadline - this.#env.clock.now(), () => {
-      this.#fail(new PetioleError(LEAF_TIMEOUT, timeoutText(state, this.#url.text)));
-    });
+    const limit = state.deadline - this.#phaseAt;
+    this.#timer = this.#env.clock.after(state.deadline - this.#env.clock.now(), () => this.#onDeadline(state, limit));
+  }
+
+  #onDeadline(state: LinkState, limit: Millis): void {
+    const extension = state.at === "syncing" ? this.#moreTimeToSync(limit) : 0;
+    if (extension > 0) this.#timer = this.#env.clock.after(extension, () => this.#onDeadline(state, limit));
+    else this.#fail(new PetioleError(LEAF_TIMEOUT, timeoutText(state, this.#url.text, limit)));
+  }
+
+  /** All interest is said again, both ways, and a slow link needs its time for that: as long as it goes on, we wait. */
+  #moreTimeToSync(limit: Millis): Millis {
+    const connection = this.#connection!;
+    const now = this.#env.clock.now();
+    if (now - this.#phaseAt >= SYNC_MAX_MS) return 0;
+    const sinceByte = limit - connection.silentFor(now);
+    const sincePing = connection.flow.patience - connection.flow.oldestPing(now);
+    return Math.max(0, sinceByte, sincePing);
   }
 
   /** Ends the attempt or the link, for a reason that people can read. */
@@ -213,6 +246,7 @@ export class Link implements AsyncDisposable {
     const message = explain(error);
     const wasReady = this.#state.at === "ready";
     this.#lastError = { code, message, wall: this.#env.clock.wall() };
+    this.#urls.onFailed(this.#url, this.#env.clock.now(), { code, message });
     this.#event({ type: "ended", wait, grows });
     this.#env.log.warn(`${wasReady ? "link lost" : "no link"}: ${message}`, {
       code,
@@ -228,50 +262,82 @@ export class Link implements AsyncDisposable {
   // ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #dial(): Promise<void> {
-    this.#urlIndex = (this.#urlIndex + 1) % this.#urls.length;
+    this.#choice = this.#urls.next(this.#env.clock.now());
     const attempt = new AbortController();
     this.#attempt = attempt;
     const url = this.#url;
+    this.#attemptAt = this.#env.clock.now();
     this.#isTls = false;
+    this.#isDeflated = false;
     try {
-      const stream = await this.#env.net.dial(url.endpoint, attempt.signal);
+      // Files first: between INFO and CONNECT the hub gives us two seconds (spec §2.2).
+      this.#signer = await readSigner(this.#remote, this.#identity.dataDir, this.#env, url.isWebSocket);
+      attempt.signal.throwIfAborted();
+      this.#tlsFiles = await readTlsFiles(this.#env.disk, this.#identity.dataDir, this.#remote.tls, this.#env.log);
+      attempt.signal.throwIfAborted();
+      const stream = await this.#transport.connect(this.#choice, attempt.signal);
       if (attempt.signal.aborted) {
         stream.destroy();
         return;
       }
-      this.#connection = new LeafConnection(stream, url.text, this.#env.clock, {
-        onBatch: (batch) => this.#events.onBatch(batch),
-        onInterest: (filter, queue) => this.#onInterest(filter, queue),
-        onInterestGone: (filter, queue) => this.#events.onInterestGone(filter, queue),
-        onInfo: (json) => this.#onInfo(json),
-        onError: (text) => this.#onHubError(text),
-        onReceipt: () => this.#events.onReceipt(),
-        onRoundTrip: (rtt) => this.#onRoundTrip(rtt),
-        onRoom: () => this.#events.onRoom(),
-        onEnded: (error) => this.#fail(this.#inPhase(error)),
-      });
+      this.#connection = new LeafConnection(
+        stream,
+        { hub: url.text, flushDelay: this.#remote.flushDelay },
+        this.#env.clock,
+        this.#connectionEvents(),
+      );
       this.#event({ type: "dialed" });
-    } catch (cause) {
-      if (attempt.signal.aborted) return;
-      this.#fail(new PetioleError(LEAF_DIAL_FAILED, `cannot reach hub ${url.text}`, { cause }));
+    } catch (error) {
+      if (!attempt.signal.aborted) this.#fail(error);
     }
   }
 
+  #connectionEvents(): ConnectionEvents {
+    return {
+      onBatch: (batch) => this.#events.onBatch(batch),
+      onInterest: (filter, queue) => this.#onInterest(filter, queue),
+      onInterestGone: (filter, queue) => this.#events.onInterestGone(filter, queue),
+      onInfo: (json) => this.#onInfo(json),
+      onError: (text) => this.#onHubError(text),
+      onReceipt: () => this.#events.onReceipt(),
+      onRoundTrip: () => this.#onRoundTrip(),
+      onRoom: () => this.#events.onRoom(),
+      onEnded: (error) => this.#fail(this.#inPhase(error)),
+    };
+  }
+
   async #secure(): Promise<void> {
+    await this.#replaceStream("secured", async (stream, signal) => {
+      const secured = await this.#transport.secure(stream, this.#choice, this.#tlsFiles!, signal);
+      this.#isTls = true;
+      return secured;
+    });
+  }
+
+  async #upgrade(): Promise<void> {
+    await this.#replaceStream("upgraded", async (stream, signal) => {
+      const upgraded = await this.#transport.upgrade(stream, this.#choice, signal);
+      this.#isDeflated = upgraded.isDeflated;
+      this.#connection!.countBy(upgraded.stream.wire);
+      return upgraded.stream;
+    });
+  }
+
+  /** Does a handshake on the connection's stream and goes on with what comes of it. */
+  async #replaceStream(
+    done: "secured" | "upgraded",
+    handshake: (stream: ByteStream, signal: AbortSignal) => Promise<ByteStream>,
+  ): Promise<void> {
     const connection = this.#connection;
     const { signal } = this.#attempt!;
-    assert(connection !== undefined, "secure without a connection");
-    const url = this.#url;
+    assert(connection !== undefined, "a handshake without a connection");
     const stream = connection.detach();
-    stream.on("error", () => undefined); // the handshake reports it; a bare stream without a listener would end the process
+    stream.on("error", ignore); // the handshake reports it; a bare stream without a listener would end the process
     const destroy = () => stream.destroy();
     signal.addEventListener("abort", destroy, { once: true });
     try {
-      const files = await readTlsFiles(this.#env.disk, this.#identity.dataDir, this.#remote.tls);
-      const socket = await secure(stream, { host: url.endpoint.host, label: url.text }, this.#remote.tls, files, signal);
-      connection.attach(socket);
-      this.#isTls = true;
-      this.#event({ type: "secured" });
+      connection.attach(await handshake(stream, signal));
+      this.#event({ type: done });
     } catch (error) {
       if (signal.aborted) return;
       stream.destroy();
@@ -281,25 +347,19 @@ export class Link implements AsyncDisposable {
     }
   }
 
+  #sendCompression(): void {
+    writeCompressionRequest(this.#connection!.out, this.#agreement.announce!);
+    this.#connection!.flushNow(); // alone in its write (spec §7.3)
+    const { rttThresholds } = this.#remote.compression;
+    const took = this.#env.clock.now() - this.#attemptAt; // all we know of the round trip yet, as on the hub (spec §7.7)
+    this.#connection!.compress(new CompressedStream(this.#env.codec, this.#agreement.announce!, rttThresholds, took));
+  }
+
   #sendConnect(): void {
-    const url = this.#url;
-    const login = loginFor(this.#remote, url);
-    const { serverName, account } = this.#identity;
-    assert(this.#isTls || this.#rulesNow().tls === "if-asked", "credentials must not leave in clear");
-    const connect: LeafConnect = {
-      version: COMPATIBLE_VERSION,
-      name: serverName,
-      cluster: serverName, // as a standalone nats-server does: the hub then tells a reconnect from a stranger (spec §6.4)
-      headers: true,
-      remote_account: account,
-      compress_mode: this.#info?.compression === null ? "not supported" : "off",
-      protocol: 1,
-      ...(this.#remote.isolated ? { isolate: true as const } : {}),
-      ...(this.#remote.denyImports.length > 0 ? { deny_pub: this.#remote.denyImports } : {}),
-      ...(login?.kind === "password" ? { user: login.user, pass: login.password.reveal() } : {}),
-      ...(login?.kind === "token" ? { user: login.token.reveal(), auth_token: login.token.reveal() } : {}),
-    };
-    writeConnect(this.#connection!.out, connect);
+    assert(this.#isTls || !this.#wantsTls, "credentials must not leave in clear");
+    const signed = this.#signer?.login(this.#info!.nonce) ?? {};
+    const { compressMode } = this.#agreement;
+    writeConnect(this.#connection!.out, connectFor(this.#remote, this.#url, this.#identity.serverName, compressMode, signed));
     this.#connection!.flushNow();
   }
 
@@ -313,7 +373,12 @@ export class Link implements AsyncDisposable {
   #announceReady(): void {
     this.#connects += 1;
     this.#lastError = null;
-    this.#liveness = this.#env.clock.every(LIVENESS_EVERY_MS, () => this.#checkLiveness());
+    this.#liveness = this.#env.clock.every(LIVENESS_EVERY_MS, () => {
+      this.#checkLiveness();
+      void this.#probeFirst();
+    });
+    this.#urls.onUp(this.#url, this.#env.clock.now());
+    this.#transport.onUp(this.#choice);
     const { name, version } = this.#info!;
     this.#env.log.info("link ready", { url: this.#url.text, hub: name, version, tls: this.#isTls, rtt_ms: this.status().rttMs });
     this.#events.onReady(this.#connection!, this.#info!);
@@ -322,9 +387,10 @@ export class Link implements AsyncDisposable {
   #close(): void {
     this.#liveness?.[Symbol.dispose]();
     this.#liveness = undefined;
+    this.#probe?.abort();
     this.#attempt?.abort(new PetioleError(LEAF_STOPPED, "the attempt was given up"));
-    this.#pastBytesIn += this.#connection?.bytesIn ?? 0;
-    this.#pastBytesOut += this.#connection?.bytesOut ?? 0;
+    this.#past = this.#bytes();
+    this.#signer = null;
     this.#connection?.abort();
     this.#connection = undefined;
     this.#info = null;
@@ -337,17 +403,33 @@ export class Link implements AsyncDisposable {
   #onInfo(json: string): void {
     try {
       const info = parseInfo(json);
-      if (this.#state.at === "awaiting-info") {
-        assertLeafPort(info, this.#url.text);
+      const { at } = this.#state;
+      if (at === "awaiting-info") this.#onFirstInfo(info);
+      else if (at === "agreeing") this.#event({ type: "agreed" });
+      else if (at === "joining" && info.isAnswerToConnect) {
         this.#info = info;
-        this.#event({ type: "info", tlsRequired: info.tlsRequired });
-      } else if (this.#state.at === "joining" && info.isAnswerToConnect) {
-        this.#info = info;
+        this.#learnUrls(info);
         this.#event({ type: "joined" });
-      }
+      } else if (at === "syncing" || at === "ready") this.#learnUrls(info);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Only what the hub says behind CONNECT: a first INFO in clear may come from anybody on the way. */
+  #learnUrls(info: HubInfo): void {
+    const urls = this.#url.isWebSocket ? info.webSocketUrls : info.leafUrls;
+    if (urls === null) return;
+    const refused = this.#urls.onInfo(this.#url, urls, info.cluster);
+    if (refused > 0) this.#env.log.debug("the hub told of addresses that are none", { url: this.#url.text, refused });
+  }
+
+  #onFirstInfo(info: HubInfo): void {
+    assertLeafPort(info, this.#url.text);
+    this.#info = info;
+    // S2 around WebSocket frames is no WebSocket any more (spec §8.3): permessage-deflate does it there.
+    this.#agreement = agree(this.#url.isWebSocket ? "off" : this.#remote.compression.mode, info.compression);
+    this.#event({ type: "info", tlsRequired: info.tlsRequired, compresses: this.#agreement.announce !== null });
   }
 
   #onHubError(text: string): void {
@@ -356,12 +438,13 @@ export class Link implements AsyncDisposable {
       return;
     }
     const { error, wait } = rejectionOf(this.#url.text, text);
-    this.#fail(error, wait);
+    this.#events.onRejected(text);
+    this.#fail(explainRejectedLogin(error, text, this.#signer, this.#env.clock.wall()), wait);
   }
 
   #onInterest(filter: string, queue: string | null): void {
     if (filter !== this.#loopSubject) {
-      if (!filter.startsWith("$LDS.")) this.#events.onInterest(filter, queue);
+      this.#events.onInterest(filter, queue);
       return;
     }
     const text = `Loop detected for leafnode account="${this.#identity.account}". Delaying attempt to reconnect for 30s`;
@@ -370,8 +453,11 @@ export class Link implements AsyncDisposable {
     this.#fail(new PetioleError(LEAF_LOOP, rejectionOf(this.#url.text, text).error.message, { remedy: "backoff" }), 30_000);
   }
 
-  #onRoundTrip(rtt: Millis): void {
-    this.#rtt = this.#rtt === null ? rtt : this.#rtt * 0.875 + rtt * 0.125;
+  #onRoundTrip(): void {
+    const { flow, compression } = this.#connection!;
+    this.#rtt = flow.rtt;
+    this.#urls.onRoundTrip(this.#url, flow.rtt!);
+    compression?.onRoundTrip(flow.rtt!);
     if (this.#state.at === "syncing") this.#event({ type: "synced" });
   }
 
@@ -379,56 +465,106 @@ export class Link implements AsyncDisposable {
     const connection = this.#connection!;
     const now = this.#env.clock.now();
     const silent = connection.silentFor(now);
-    if (connection.oldestPing(now) >= STALE_AFTER_MS && silent >= STALE_AFTER_MS) {
-      this.#fail(
-        new PetioleError(
-          LEAF_STALE,
-          `hub ${this.#url.text} sent nothing for ${Math.round(silent / 1000)} s and left a PING unanswered`,
-        ),
-      );
-    } else if (connection.oldestPing(now) === 0 && silent >= PING_AFTER_MS) connection.ping();
+    const hub = `hub ${this.#url.text}`;
+    switch (verdictOn(connection.flow, silent, now)) {
+      case "fine":
+        break;
+      case "ask":
+        connection.ping();
+        break;
+      case "stale":
+        this.#fail(new PetioleError(LEAF_STALE, `${hub} sent nothing for ${seconds(silent)} and left a PING unanswered`));
+        break;
+      case "unheard": {
+        const unanswered = seconds(connection.flow.oldestPing(now));
+        const words = `${hub} sends, but has not answered a PING for ${unanswered}: what we send does not arrive`;
+        this.#fail(new PetioleError(LEAF_UNHEARD, words));
+      }
+    }
+  }
+
+  /** With `no_randomize` and `return_to_first`: sees whether the first URL answers again, and goes back when it has for long enough. */
+  async #probeFirst(): Promise<void> {
+    const first = this.#urls.returnDue(this.#env.clock.now());
+    if (first === undefined || this.#probe !== undefined) return;
+    const probe = new AbortController();
+    this.#probe = probe;
+    using _limit = this.#env.clock.after(this.#patience.dialTimeout(0), () => probe.abort());
+    let hasAnswered = false;
+    try {
+      (await this.#transport.connect(first, probe.signal)).on("error", ignore).destroy();
+      hasAnswered = true;
+    } catch {
+      // it does not answer: that is what we wanted to know
+    }
+    this.#probe = undefined;
+    if (this.#state.at !== "ready" || !this.#urls.onProbe(this.#env.clock.now(), hasAnswered)) return;
+    this.#env.log.info("going back to the first URL", { from: this.#url.text, to: first.url.text });
+    this.#connection?.close();
+    this.#event({ type: "ended", wait: 0, grows: false });
   }
 
   // ── small things ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get #url(): RemoteUrl {
-    return this.#urls[Math.max(0, this.#urlIndex)]!;
+    return this.#choice.url;
   }
 
-  /** A tls:// URL or a tls block means TLS or no connection (DESIGN §4.6). */
+  get #compressionMode(): string {
+    return this.#isDeflated ? "permessage-deflate" : this.#agreement.compressMode;
+  }
+
+  #bytes() {
+    const { bytesIn = 0, bytesOut = 0, plainBytesIn = 0, plainBytesOut = 0 } = this.#connection ?? {};
+    const past = this.#past;
+    return {
+      bytesIn: past.bytesIn + bytesIn,
+      bytesOut: past.bytesOut + bytesOut,
+      plainBytesIn: past.plainBytesIn + plainBytesIn,
+      plainBytesOut: past.plainBytesOut + plainBytesOut,
+    };
+  }
+
+  /** A tls:// or wss:// URL or a tls block means TLS or no connection (DESIGN §4.6). */
+  get #wantsTls(): boolean {
+    return this.#remote.tls !== null || this.#url.isTls;
+  }
+
   #rulesNow(): LinkRules {
     // A dial moves on to the next URL before it connects, so `waiting` never reads this for the wrong one.
-    const { tls } = this.#remote;
-    if (tls?.handshakeFirst) return { ...this.#rules, tls: "first" };
-    return { ...this.#rules, tls: tls !== null || this.#url.isTls ? "required" : "if-asked" };
+    const urls = this.#urls.roundSize;
+    const rounds = "attempt" in this.#state ? Math.floor(this.#state.attempt / urls) : 0;
+    return {
+      tls: this.#tlsRule,
+      transport: this.#url.isWebSocket ? "websocket" : "tcp",
+      urls,
+      backoff: this.#remote.reconnect,
+      dialTimeout: this.#patience.dialTimeout(rounds),
+      phaseTimeout: this.#patience.phaseTimeout(rounds),
+    };
   }
 
-  /** What a breach means before the hub has shown that it is one. */
+  get #tlsRule(): LinkRules["tls"] {
+    if (this.#url.isWebSocket) return this.#wantsTls ? "first" : "never";
+    if (this.#remote.tls?.handshakeFirst) return "first";
+    return this.#wantsTls ? "required" : "if-asked";
+  }
+
+  /** What the end of the connection means where it came: before the hub has shown that it is one, or in the middle of TLS. */
   #inPhase(error: Error): Error {
-    if (this.#state.at !== "awaiting-info" || !(error instanceof PetioleError) || !error.code.startsWith("WIRE_")) return error;
-    return new PetioleError(LEAF_NOT_NATS, `${this.#url.text} does not speak NATS; wanted the leaf port of a nats-server`, {
-      remedy: "backoff",
-      cause: error,
-    });
+    const { at } = this.#state;
+    if (at === "awaiting-info" && error instanceof PetioleError && error.code.startsWith("WIRE_")) {
+      return new PetioleError(LEAF_NOT_NATS, `${this.#url.text} does not speak NATS; wanted the leaf port of a nats-server`, {
+        remedy: "backoff",
+        cause: error,
+      });
+    }
+    if (!this.#isTls) return error;
+    const isJoined = at === "syncing" || at === "ready";
+    return this.#transport.explain(error, this.#choice, { wantsCertificate: this.#info?.wantsCertificate ?? false, isJoined });
   }
 }
 
-function timeoutText(state: LinkState, url: string): string {
-  switch (state.at) {
-    case "dialing":
-      return `hub ${url} did not answer within ${DIAL_TIMEOUT_MS / 1000} s; check the address, the network and the firewall`;
-    case "securing":
-      return `hub ${url} did not finish the TLS handshake within ${PHASE_TIMEOUT_MS / 1000} s; check tls.handshake_first and the port`;
-    case "awaiting-info":
-      return `hub ${url} was reached but said nothing for ${PHASE_TIMEOUT_MS / 1000} s; if it does TLS first, set tls.handshake_first to true`;
-    default:
-      return `hub ${url} did not go on with the introduction within ${PHASE_TIMEOUT_MS / 1000} s (${state.at})`;
-  }
-}
-
-function shuffled<T>(items: readonly T[], entropy: Entropy): readonly T[] {
-  return items
-    .map((item) => ({ item, key: entropy.random() }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ item }) => item);
+function ignore(): void {
+  // said elsewhere
 }

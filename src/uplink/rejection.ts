@@ -1,5 +1,5 @@
 // What a hub's -ERR means for us: a code, a sentence with the remedy, and how long to stay away.
-// Source: spec/leafnode-protocol.md §§6.1, 6.3. nats-server itself hammers on the last three; we do not.
+// Source: spec/leafnode-protocol.md §§6.1, 6.3. nats-server itself hammers on those that grow; we do not.
 
 import type { Millis } from "#base/clock.ts";
 import { PetioleError } from "#base/errors.ts";
@@ -11,6 +11,7 @@ import {
   LEAF_MIN_VERSION,
   LEAF_PERMISSION,
   LEAF_SAME_CLUSTER,
+  LEAF_TIMEOUT,
 } from "./errors.ts";
 
 interface Rule {
@@ -53,7 +54,13 @@ const RULES: readonly Rule[] = [
     wait: null,
   },
   {
-    text: /Authorization Violation|Authentication (Expired|Revoked|Timeout)/i,
+    text: /Authentication Timeout/i,
+    code: LEAF_TIMEOUT,
+    remedy: "our login came too late: the line is slow or loses bytes; raise leafnodes.authorization.timeout at the hub",
+    wait: null,
+  },
+  {
+    text: /Authorization Violation|Authentication (Expired|Revoked)/i,
     code: LEAF_AUTH_REJECTED,
     remedy: "the hub does not accept these credentials; check user and password or the credentials file",
     wait: null,

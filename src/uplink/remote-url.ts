@@ -1,4 +1,5 @@
-// The address of a hub: nats://, nats-leaf:// or tls://, host, port (7422 unless given), and perhaps a login.
+// The address of a hub: scheme, host, port (7422 unless given), perhaps a login, and for WebSocket perhaps a path.
+// Source: spec/leafnode-protocol.md §2.1.
 
 import type { Endpoint } from "#base/net.ts";
 import type { Parsed, Schema } from "#base/schema.ts";
@@ -13,11 +14,21 @@ export type Login =
   | { readonly kind: "password"; readonly user: string; readonly password: Secret }
   | { readonly kind: "token"; readonly token: Secret };
 
+const SCHEMES = ["nats", "nats-leaf", "tls", "ws", "wss"] as const;
+type Scheme = (typeof SCHEMES)[number];
+
+/** What a hub recognises a leaf by on its WebSocket port: the end of the path (spec §8.1). */
+const LEAF_PATH = "/leafnode";
+
 export interface RemoteUrl {
-  readonly scheme: "nats" | "nats-leaf" | "tls";
+  readonly scheme: Scheme;
   readonly endpoint: Endpoint;
-  /** `tls://`: TLS or no connection, whatever the hub announces. */
+  /** `tls://` and `wss://`: TLS or no connection, whatever the hub announces. */
   readonly isTls: boolean;
+  /** `ws://` and `wss://`: TLS, if any, comes first, then the HTTP upgrade (web-socket.ts). */
+  readonly isWebSocket: boolean;
+  /** Of the upgrade, ends in `/leafnode`; "" where there is none. */
+  readonly path: string;
   readonly login: Login | null;
   /** For people and logs: `tls://hub1.example.com:7422`, without the login. */
   readonly text: string;
@@ -30,16 +41,11 @@ export function remoteUrl(): Schema<RemoteUrl> {
 }
 
 export function parseRemoteUrl(text: string): Parsed<RemoteUrl> {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1]?.toLowerCase();
-  if (scheme === undefined) return refuse('write the scheme as well, such as "tls://"', "a text without a scheme");
-  if (scheme === "ws" || scheme === "wss") {
-    return {
-      fault: { kind: "unsupported", found: `${scheme}:// (WebSocket)`, remedy: "use tls://, nats:// or nats-leaf:// for now" },
-    };
-  }
-  if (scheme !== "nats" && scheme !== "nats-leaf" && scheme !== "tls") {
-    return refuse("use tls://, nats:// or nats-leaf://", `the scheme "${scheme}"`);
-  }
+  const word = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1]?.toLowerCase();
+  if (word === undefined) return refuse('write the scheme as well, such as "tls://"', "a text without a scheme");
+  const scheme = SCHEMES.find((each) => each === word);
+  if (scheme === undefined) return refuse("use tls://, wss://, nats://, nats-leaf:// or ws://", `the scheme "${word}"`);
+  const isWebSocket = scheme === "ws" || scheme === "wss";
   // An "@" or a "/" that is not percent-encoded would move part of a password into the host's place.
   if (text.split("@").length > 2) return refuse("in a user name or password, write %40 for @");
   let url: URL;
@@ -51,21 +57,30 @@ export function parseRemoteUrl(text: string): Parsed<RemoteUrl> {
       "a URL that does not parse",
     );
   }
-  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+  if ((url.pathname !== "/" && !isWebSocket) || url.search !== "" || url.hash !== "") {
     return refuse(
-      "leave out what follows the port; in a user name or password, write %2F for /, %3F for ? and %23 for #",
-      "a URL with a path",
+      `leave out what follows the ${isWebSocket ? "path" : "port"}; in a user name or password, write %2F for /, %3F for ? and %23 for #`,
+      isWebSocket ? "a URL with a query or a fragment" : "a URL with a path",
     );
   }
+  if (url.pathname.includes("@")) return refuse("in a user name or password, write %2F for /, and in a path %40 for @");
   const login = tryLogin(url);
   if (login === undefined)
     return refuse("write the user name and password with percent escapes: %25 for %", "user information that does not decode");
   const port = portOf(text, url);
   if (port === 0) return refuse("ports go from 1 to 65535", "port 0");
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const endpoint = Object.freeze({ host, port });
+  const path = isWebSocket ? leafPath(url.pathname) : "";
   return {
-    value: Object.freeze({ scheme, endpoint, isTls: scheme === "tls", login, text: `${scheme}://${url.hostname}:${port}` }),
+    value: Object.freeze({
+      scheme,
+      endpoint: Object.freeze({ host, port }),
+      isTls: scheme === "tls" || scheme === "wss",
+      isWebSocket,
+      path,
+      login,
+      text: `${scheme}://${url.hostname}:${port}${path}`,
+    }),
   };
 }
 
@@ -86,7 +101,14 @@ export function loginFor(remote: RemoteLogin, url: Pick<RemoteUrl, "login">): Lo
 
 function portOf(text: string, url: URL): number {
   if (url.port !== "") return Number(url.port);
-  return /:0*80$/.test(text) ? 80 : LEAF_PORT; // the parser drops http's own default port
+  const [authority] = text.slice(text.indexOf("//") + 2).split(/[/\\]/, 1);
+  return /:0*80$/.test(authority!) ? 80 : LEAF_PORT; // the parser drops http's own default port
+}
+
+/** The configured path is a prefix, for a proxy in front of the hub, unless it names the leaf already. */
+function leafPath(path: string): string {
+  const prefix = path.replace(/\/+$/, "");
+  return prefix.endsWith(LEAF_PATH) ? prefix : `${prefix}${LEAF_PATH}`;
 }
 
 /** undefined: the percent escapes are broken. */

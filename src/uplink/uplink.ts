@@ -3,22 +3,28 @@
 //   router ◀─ door ─── batches ◀── link ◀── hub          commands, replies
 //   router ── slot ──▶ outbox ───▶ link ──▶ hub          readings
 
-import { type PermissionList, permits } from "#access/permissions.ts";
 import { ensureDirectory } from "#base/disk.ts";
 import type { Env } from "#base/env.ts";
+import type { Log } from "#base/log.ts";
+import type { Resolver } from "#base/resolver.ts";
+import { type Batch, replyOf } from "#core/batch.ts";
 import type { Origin } from "#core/sink.ts";
-import { filterCovers, isValidSubject, isWildcard } from "#core/subject.ts";
-import type { HubView } from "#outbox/hub-view.ts";
+import { isValidSubject } from "#core/subject.ts";
 import type { OutboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
 import type { UpstreamSlot } from "#router/upstream-slot.ts";
-import { writeInterest, writeInterestGone } from "#wire/leaf-lines.ts";
+import type { S2Codec } from "#s2/codec.ts";
+import { writeInterest, writeInterestGone, writeNoResponders } from "#wire/leaf-lines.ts";
 import type { WireWriter } from "#wire/wire-writer.ts";
+import { AddressBook } from "./address-book.ts";
+import { Dialer } from "./dialer.ts";
+import { ForeignInterest } from "./foreign-interest.ts";
 import type { HubInfo } from "./hub-info.ts";
 import { HubInterest } from "./hub-interest.ts";
-import { Link } from "./link.ts";
-import type { RemoteOptions } from "./options.ts";
+import { HubViewOf } from "./hub-view.ts";
+import { Link, type LinkEvents } from "./link.ts";
+import { type RemoteOptions, remoteName } from "./options.ts";
 
 export interface UplinkDeps {
   readonly account: AccountRouter;
@@ -28,33 +34,41 @@ export interface UplinkDeps {
   readonly dataDir: string;
   /** Our own limits.max_payload; the hub's lower one applies once it is known. */
   readonly maxPayload: number;
+  /** Both one for the process. */
+  readonly codec: S2Codec;
+  readonly resolver: Resolver;
 }
 
+/** Subjects by which loops show (spec §16); never wanted by anybody. */
+const LOOP_PREFIX = "$LDS.";
 /** How long a closing uplink waits for the hub to confirm what it was sent. What it does not confirm is committed to flash. */
 const LAST_RECEIPT_MS = 2000;
 
-/** Name of an account's folder below `outbox/`. */
-export function outboxFolder(account: string): string {
-  return encodeURIComponent(account);
+/** Name of a remote's folder below `outbox/`. */
+export function outboxFolder(remote: Pick<RemoteOptions, "name" | "account">): string {
+  return encodeURIComponent(remoteName(remote));
 }
 
 export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: Env, signal: AbortSignal): Promise<Uplink> {
   await using scope = new AsyncDisposableStack();
-  const directory = `${deps.dataDir}/outbox/${outboxFolder(remote.account)}`;
+  const directory = `${deps.dataDir}/outbox/${outboxFolder(remote)}`;
   await ensureDirectory(env.disk, directory);
   const log = env.log.part("uplink");
   const parts: { uplink?: Uplink } = {};
   const interest = scope.use(await HubInterest.open(directory, { ...env, log }, () => parts.uplink?.onInterestForgotten()));
+  const book = scope.use(await AddressBook.open(directory, { ...env, log }));
+  const dialer = new Dialer({ clock: env.clock, net: env.net, resolver: deps.resolver, log }, book);
+  const view = new HubViewOf(interest, remote, deps.maxPayload, env.clock);
   const origin: Origin = {
     kind: "hub",
-    label: `hub of ${remote.account}`,
-    mayPublish: (subject) => !remote.denyImports.some((filter) => filterCovers(filter, subject)),
+    label: `hub of ${remoteName(remote)}`,
+    mayPublish: (subject) => view.mayDeliver(subject),
     onDenied: () => undefined, // deny_imports is the owner's wish
+    onNoResponders: (batch, index) => parts.uplink?.onNoResponders(batch, index),
     onSafe: () => undefined,
     pause: () => undefined, // a spoke must keep reading (spec §11.7); sinks bound what they queue
     resume: () => undefined,
   };
-  const view = new HubViewOf(interest, remote, deps.maxPayload);
   const outbox = scope.use(
     await openOutbox(
       deps.outbox,
@@ -63,7 +77,7 @@ export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: E
       signal,
     ),
   );
-  const uplink = new Uplink(remote, deps, { interest, outbox, view, origin }, { ...env, log }, scope.move());
+  const uplink = new Uplink(remote, deps, { interest, outbox, view, origin, dialer }, { ...env, log }, scope.move());
   parts.uplink = uplink;
   return uplink;
 }
@@ -73,27 +87,33 @@ interface UplinkParts {
   readonly outbox: Outbox;
   readonly view: HubViewOf;
   readonly origin: Origin;
+  readonly dialer: Dialer;
 }
 
 export class Uplink implements AsyncDisposable {
+  readonly name: string;
   readonly account: string;
   readonly outbox: Outbox;
   readonly link: Link;
-  readonly #remote: RemoteOptions;
   readonly #interest: HubInterest;
   readonly #view: HubViewOf;
   readonly #door: Door;
   readonly #slot: UpstreamSlot;
   readonly #scope: AsyncDisposableStack;
   readonly #account: AccountRouter;
+  readonly #foreign: ForeignInterest;
+  readonly #log: Log;
+  #toldIsolation: string | null = null;
   readonly #watch: Disposable;
   #messagesIn = 0;
   #closed: Promise<void> | undefined;
 
   constructor(remote: RemoteOptions, deps: UplinkDeps, parts: UplinkParts, env: Env, scope: AsyncDisposableStack) {
+    this.name = remoteName(remote);
     this.account = remote.account;
+    this.#foreign = new ForeignInterest(remote.isolated);
+    this.#log = env.log;
     this.outbox = parts.outbox;
-    this.#remote = remote;
     this.#interest = parts.interest;
     this.#view = parts.view;
     this.#scope = scope;
@@ -101,27 +121,39 @@ export class Uplink implements AsyncDisposable {
     this.#door = deps.account.open(parts.origin);
     this.#slot = deps.account.addUpstream(parts.outbox);
     parts.outbox.attach(this.#slot);
-    this.link = new Link(remote, { serverName: deps.serverName, dataDir: deps.dataDir, account: remote.account }, env, {
-      writeInterest: (out, info) => this.#writeAllInterest(out, info),
+    const identity = { serverName: deps.serverName, dataDir: deps.dataDir, account: remote.account };
+    this.link = new Link(remote, identity, { ...env, codec: deps.codec, dialer: parts.dialer }, this.#linkEvents());
+    this.#watch = deps.account.watchInterest((filter, queue, members) => this.#onLocalInterest(filter, queue, members));
+  }
+
+  #linkEvents(): LinkEvents {
+    return {
+      writeInterest: (out, info) => this.#onJoined(out, info),
       onReady: (carrier) => {
         this.#interest.complete();
+        this.#tellIsolation();
         this.outbox.onReady(carrier);
       },
       onDown: () => {
         this.#interest.clear();
         this.#view.forget();
+        this.#foreign.onDown();
         this.outbox.onDown();
       },
       onBatch: (batch) => {
         this.#messagesIn += batch.count;
+        this.#view.answers.note(batch);
         this.#door.publish(batch);
       },
-      onInterest: (filter, queue) => this.#onHubInterest(filter, this.#interest.add(filter, queue)),
-      onInterestGone: (filter, queue) => this.#onHubInterest(filter, this.#interest.remove(filter, queue)),
+      onInterest: (filter, queue) => this.#onHubInterest(filter, queue),
+      onInterestGone: (filter, queue) => this.#onHubInterestGone(filter, queue),
+      onRejected: (text) => {
+        const learnt = this.#view.onRefused(text);
+        if (learnt !== null) this.#log.warn(learnt, { remote: this.name, error: text });
+      },
       onReceipt: () => this.outbox.onReceipt(),
       onRoom: () => this.outbox.onRoom(),
-    });
-    this.#watch = deps.account.watchInterest((filter, queue, members) => this.#onLocalInterest(filter, queue, members));
+    };
   }
 
   start(): void {
@@ -133,12 +165,23 @@ export class Uplink implements AsyncDisposable {
     this.outbox.onInterest();
   }
 
+  /** A request from the hub found nobody here: its requestor need not wait. */
+  onNoResponders(batch: Batch, index: number): void {
+    const { carrier } = this.link;
+    const reply = replyOf(batch, index);
+    if (carrier === undefined || !(this.#view.mayExport(reply) || this.#view.answers.spend(reply))) return;
+    writeNoResponders(carrier.out, reply);
+    carrier.flushSoon();
+  }
+
   status() {
     return {
+      name: this.name,
       account: this.account,
       link: this.link.status(),
       outbox: this.outbox.status(),
       hubInterest: this.#interest.size,
+      isolationFault: this.#foreign.fault,
       messagesIn: this.#messagesIn,
     };
   }
@@ -151,86 +194,52 @@ export class Uplink implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#watch[Symbol.dispose]();
-    await this.outbox.lane.settle(LAST_RECEIPT_MS);
+    await this.outbox.lanes.settle(LAST_RECEIPT_MS);
     await this.link[Symbol.asyncDispose]();
     await this.#scope.disposeAsync();
     this.#slot[Symbol.dispose]();
     this.#door.close();
   }
 
-  #onHubInterest(filter: string, isChanged: boolean): void {
-    if (isChanged && this.link.isReady) this.outbox.onInterest(isValidSubject(filter) ? filter : undefined);
+  #onHubInterest(filter: string, queue: string | null): void {
+    this.#foreign.onInterest(filter);
+    if (filter.startsWith(LOOP_PREFIX)) {
+      if (this.link.isReady) this.#tellIsolation();
+    } else if (this.#interest.add(filter, queue)) this.#onInterestChanged(filter);
+  }
+
+  #onHubInterestGone(filter: string, queue: string | null): void {
+    this.#foreign.onInterestGone(filter);
+    if (this.#interest.remove(filter, queue)) this.#onInterestChanged(filter);
+  }
+
+  /** Once per cause: a fleet that comes and goes must not fill the log. */
+  #tellIsolation(): void {
+    const { fault } = this.#foreign;
+    if (fault === null || fault.cause === this.#toldIsolation) return;
+    this.#toldIsolation = fault.cause;
+    this.#log.warn(`isolation: ${fault.text}`, { remote: this.name });
+  }
+
+  #onInterestChanged(filter: string): void {
+    if (this.link.isReady) this.outbox.onInterest(isValidSubject(filter) ? filter : undefined);
   }
 
   // ── local interest towards the hub ──────────────────────────────────────────────────────────────────────────────────
 
   #onLocalInterest(filter: string, queue: string | null, members: number): void {
     const carrier = this.link.carrier;
-    if (carrier === undefined || !this.#mayAnnounce(filter)) return;
+    if (carrier === undefined || !this.#view.mayAnnounce(filter)) return;
     if (members === 0) writeInterestGone(carrier.out, filter, queue);
     else writeInterest(carrier.out, filter, queue, members);
-    carrier.flush();
+    carrier.flushSoon();
   }
 
-  #writeAllInterest(out: WireWriter, info: HubInfo): void {
+  #onJoined(out: WireWriter, info: HubInfo): void {
     this.#view.learn(info);
+    this.#foreign.onHub(info.name, info.version);
     for (const { filter, queue, members } of this.#account.localInterest()) {
-      if (this.#mayAnnounce(filter)) writeInterest(out, filter, queue, members);
+      if (this.#view.mayAnnounce(filter)) writeInterest(out, filter, queue, members);
     }
-  }
-
-  /** A literal outside the hub's import list would end the link (spec §14.1); a wildcard is narrowed by the hub itself. */
-  #mayAnnounce(filter: string): boolean {
-    if (this.#remote.denyImports.some((denied) => filterCovers(denied, filter))) return false;
-    return isWildcard(filter) || this.#view.mayImport(filter);
-  }
-}
-
-/** What the outbox asks about the hub, answered from its interest and its INFO. */
-class HubViewOf implements HubView {
-  readonly #interest: HubInterest;
-  readonly #denyExports: readonly string[];
-  readonly #ownMaxPayload: number;
-  #imports: PermissionList | null = null;
-  #exports: PermissionList | null = null;
-  #hubMaxPayload = Number.POSITIVE_INFINITY;
-
-  constructor(interest: HubInterest, remote: RemoteOptions, maxPayload: number) {
-    this.#interest = interest;
-    this.#denyExports = remote.denyExports;
-    this.#ownMaxPayload = maxPayload;
-  }
-
-  learn(info: HubInfo): void {
-    this.#imports = info.importPermissions;
-    this.#exports = info.exportPermissions;
-    this.#hubMaxPayload = info.maxPayload;
-  }
-
-  /** Permissions belong to one connection; the payload limit is kept as the best guess for the next. */
-  forget(): void {
-    this.#imports = null;
-    this.#exports = null;
-  }
-
-  get payloadBytesMax(): number {
-    return Math.min(this.#ownMaxPayload, this.#hubMaxPayload);
-  }
-
-  listening(subject: string, servedGroups: readonly string[]) {
-    return this.#interest.listening(subject, servedGroups);
-  }
-
-  groups(subject: string, servedGroups: readonly string[]): readonly string[] {
-    return this.#interest.groups(subject, servedGroups);
-  }
-
-  mayExport(subject: string): boolean {
-    if (this.#denyExports.some((filter) => filterCovers(filter, subject))) return false;
-    return this.#exports === null || permits(this.#exports, subject);
-  }
-
-  mayImport(subject: string): boolean {
-    return this.#imports === null || permits(this.#imports, subject);
   }
 }

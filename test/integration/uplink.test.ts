@@ -26,7 +26,7 @@ for (const version of TESTED_LINES) {
       await device.publishAsync("sensors/a/temp", "21.5", { qos: 1 });
       const [reading] = await take(readings, 1);
       assert.deepEqual([reading!.subject, reading!.string()], ["sensors.a.temp", "21.5"]);
-      assert.match(reading!.headers!.get("Nats-Msg-Id"), /^[0-9a-z]{10}-1-all-1$/);
+      assert.match(reading!.headers!.get("Nats-Msg-Id"), /^[0-9a-z]{10}-1-state-1$/);
       assert.match(reading!.headers!.get("Petiole-Time"), /^20\d\d-\d\d-\d\dT/);
 
       const { promise: command, resolve } = Promise.withResolvers<string>();
@@ -68,7 +68,7 @@ for (const version of TESTED_LINES) {
       cutter.cut();
       await spoke.until("the link is down", ({ remotes }) => remotes[0]!.link.state !== "ready");
       await publish(300);
-      const { last_seq, confirmed_seq, committed_seq } = spoke.spoke.report().remotes[0]!.outbox;
+      const { last_seq, confirmed_seq, committed_seq } = spoke.spoke.report().remotes[0]!.outbox.lanes[1]!;
       assert.ok(last_seq - confirmed_seq >= 300, "nothing of it is confirmed");
       assert.equal(committed_seq, last_seq, "all of it is on flash");
       cutter.heal();
@@ -213,7 +213,7 @@ for (const version of TESTED_LINES) {
     await using device = await spoke.device();
     for (let i = 0; i < 200; i++) await device.publishAsync("room/lamp", String(i), { qos: 1 });
     const { outbox } = spoke.spoke.report().remotes[0]!;
-    assert.deepEqual([outbox.depth, outbox.flash_bytes, outbox.last_seq], [0, 0, 0]);
+    assert.deepEqual([outbox.depth, outbox.flash_bytes, outbox.lanes.map((lane) => lane.last_seq)], [0, 0, [0, 0, 0, 0]]);
     assert.equal(outbox.losses.find(({ reason }) => reason === "no_interest")?.messages, 200);
   });
 

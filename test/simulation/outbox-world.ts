@@ -302,6 +302,7 @@ class Life {
 class Wire implements Carrier {
   readonly out = new WireWriter();
   readonly isCongested = false;
+  readonly room = 1_000_000;
   readonly #outbox: Outbox;
   readonly #hub: LeafParser;
   readonly #flying: Buffer[] = [];

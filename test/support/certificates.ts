@@ -29,6 +29,14 @@ export interface Certificates extends AsyncDisposable {
   readonly stranger: KeyPair;
   /** A client's, for mutual TLS; its name is `petiole-test`. */
   readonly client: KeyPair;
+  /** A client's that ended in 2021. */
+  readonly expiredClient: KeyPair;
+  /** A client's, signed by nobody the authority knows. */
+  readonly strangerClient: KeyPair;
+  /** Right names, signed by itself. */
+  readonly selfSigned: KeyPair;
+  /** As `server`, with another key: what a hub shows after it got a new one. */
+  readonly renewed: KeyPair;
 }
 
 const HERE = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1";
@@ -37,7 +45,18 @@ const PAST = ["200101000000Z", "210101000000Z"] as const;
 const FUTURE = ["20990101000000Z", "20991231000000Z"] as const;
 const NOW = ["200101000000Z", "20991231000000Z"] as const;
 
-const NAMES = ["server", "wrongName", "expired", "notYet", "stranger", "client"] as const;
+const NAMES = [
+  "server",
+  "wrongName",
+  "expired",
+  "notYet",
+  "stranger",
+  "client",
+  "expiredClient",
+  "strangerClient",
+  "selfSigned",
+  "renewed",
+] as const;
 
 export async function certificates(): Promise<Certificates> {
   const run = process.env["TEST_RUN_FOLDER"];
@@ -75,7 +94,13 @@ async function make(folder: string): Promise<void> {
   await issue(folder, "expired", { names: HERE, between: PAST });
   await issue(folder, "notYet", { names: HERE, between: FUTURE });
   await issue(folder, "stranger", { names: HERE, by: "stranger-ca" });
-  await issue(folder, "client", { names: "subjectAltName=DNS:petiole-test", commonName: "petiole-test" });
+  await issue(folder, "renewed", { names: HERE });
+  const client = { names: "subjectAltName=DNS:petiole-test", commonName: "petiole-test" };
+  await issue(folder, "client", client);
+  await issue(folder, "expiredClient", { ...client, between: PAST });
+  await issue(folder, "strangerClient", { ...client, by: "stranger-ca" });
+  const itself = ["-x509", "-days", "3650", "-subj", "/CN=localhost", "-addext", HERE];
+  await openssl(folder, ["req", ...NEW_KEY, ...itself, "-keyout", "selfSigned.key", "-out", "selfSigned.pem"]);
 }
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];

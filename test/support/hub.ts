@@ -22,6 +22,8 @@ export interface HubOptions {
   readonly certificate?: Exclude<keyof Certificates, "ca" | symbol>;
   /** Whether a leaf must show a client certificate. */
   readonly verifyClients?: boolean;
+  /** A WebSocket port as well; `tls`: wss, with the certificate that `certificate` names. Default: none. */
+  readonly webSocket?: "clear" | "tls";
   /** Of the account; the first is what `connect` uses. Default: `CLIENT` and `LEAF`. */
   readonly users?: readonly User[];
   readonly jetstream?: boolean;
@@ -44,6 +46,8 @@ export interface Hub extends AsyncDisposable {
   readonly leafUrl: string;
   /** The same with user and password. */
   leafUrlAs(user: User): string;
+  /** `ws://` or `wss://`, where the hub has a WebSocket port; no credentials in it. */
+  readonly webSocketUrl: string;
   /** File of the authority that signed the server's certificate; undefined without TLS. */
   readonly ca: string | undefined;
   /** A client in the account, by default as its first user. */
@@ -53,7 +57,7 @@ export interface Hub extends AsyncDisposable {
 export async function startHub(options: HubOptions): Promise<Hub> {
   await using scope = new AsyncDisposableStack();
   const tls = options.tls ?? "none";
-  const certs = tls === "none" ? undefined : scope.use(await certificates());
+  const certs = tls === "none" && options.webSocket !== "tls" ? undefined : scope.use(await certificates());
   const server = scope.use(await NatsServer.start(describeHub(options, certs)));
   const [first = CLIENT] = options.users ?? [];
   const leafUrl = `${tls === "none" ? "nats-leaf" : "tls"}://127.0.0.1:${server.port("leaf")}`;
@@ -61,6 +65,9 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   return {
     server,
     leafUrl,
+    get webSocketUrl() {
+      return `${options.webSocket === "tls" ? "wss" : "ws"}://127.0.0.1:${server.port("websocket")}`;
+    },
     ca: certs?.ca,
     leafUrlAs: ({ user, password }) => leafUrl.replace("://", `://${encodeURIComponent(user)}:${encodeURIComponent(password)}@`),
     connect: (more = {}) => server.connect({ user: first.user, pass: first.password, ...more }),
@@ -70,7 +77,11 @@ export async function startHub(options: HubOptions): Promise<Hub> {
 
 function describeHub(options: HubOptions, certs: Certificates | undefined) {
   const { version, name = "hub", users = [CLIENT, LEAF], jetstream = false } = options;
-  const tls = certs && tlsBlock(options, certs, certs[options.certificate ?? "server"]);
+  const tls =
+    certs &&
+    options.tls !== undefined &&
+    options.tls !== "none" &&
+    tlsBlock(options, certs, certs[options.certificate ?? "server"]);
   const config: ServerConfig = {
     accounts: {
       [ACCOUNT]: { users, ...(jetstream ? { jetstream: "enabled" } : {}), ...options.account },
@@ -78,10 +89,17 @@ function describeHub(options: HubOptions, certs: Certificates | undefined) {
     },
     system_account: "SYS",
     leafnodes: { ...(tls ? { tls } : {}), ...options.leafnodes },
+    ...(options.webSocket === undefined ? {} : { websocket: webSocketBlock(options, certs) }),
     ...(jetstream ? { jetstream: {} } : {}),
     ...options.config,
   };
   return { version, name, config };
+}
+
+function webSocketBlock(options: HubOptions, certs: Certificates | undefined): ServerConfig {
+  if (options.webSocket !== "tls" || certs === undefined) return { no_tls: true, compression: true };
+  const pair = certs[options.certificate ?? "server"];
+  return { tls: { cert_file: pair.cert, key_file: pair.key }, compression: true };
 }
 
 function tlsBlock(options: HubOptions, certs: Certificates, pair: KeyPair): ServerConfig {

@@ -7,8 +7,11 @@ import { systemDisk } from "#base/disk.ts";
 import { systemEntropy } from "#base/entropy.ts";
 import { silentLog } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
+import { systemResolver } from "#base/resolver.ts";
 import type { Json } from "#base/schema.ts";
 import { payloadOf, subjectOf } from "#core/batch.ts";
+import { openS2Codec } from "#s2/codec.ts";
+import { Dialer } from "#uplink/dialer.ts";
 import { Link } from "#uplink/link.ts";
 import { type RemoteOptions, remoteOptions } from "#uplink/options.ts";
 
@@ -27,12 +30,16 @@ export class LinkHarness implements AsyncDisposable {
   readonly #waiting: { readonly line: RegExp; readonly resolve: () => void }[] = [];
 
   constructor(remote: RemoteOptions, options: { readonly clock?: Clock; readonly dataDir?: string } = {}) {
+    const clock = options.clock ?? systemClock();
+    const disk = systemDisk();
+    const resolver = systemResolver({ clock, disk });
     const env = {
-      clock: options.clock ?? systemClock(),
-      disk: systemDisk(),
-      net: systemNet(),
+      clock,
+      disk,
+      dialer: new Dialer({ clock, net: systemNet(), resolver, log: silentLog() }, null),
       entropy: systemEntropy(),
       log: silentLog(),
+      codec: openS2Codec(),
     };
     this.link = new Link(remote, { serverName: "gw-1", dataDir: options.dataDir ?? "/nowhere", account: "EDGE" }, env, {
       writeInterest: (out) => {
@@ -43,8 +50,11 @@ export class LinkHarness implements AsyncDisposable {
       onBatch: (batch) => {
         for (let i = 0; i < batch.count; i++) this.#say(`msg ${subjectOf(batch, i)}=${payloadOf(batch, i).toString()}`);
       },
-      onInterest: (filter, queue) => this.#say(`ls+ ${filter} ${queue}`),
+      onInterest: (filter, queue) => {
+        if (!filter.startsWith("$LDS.")) this.#say(`ls+ ${filter} ${queue}`);
+      },
       onInterestGone: (filter, queue) => this.#say(`ls- ${filter} ${queue}`),
+      onRejected: (text) => this.#say(`rejected ${text}`),
       onReceipt: () => this.#say("receipt"),
       onRoom: () => this.#say("room"),
     });

@@ -20,6 +20,9 @@ import { SpawnedProcess } from "./processes.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 /** The one MQTT user that every test spoke has. */
+/** Quick reconnects; and no gossip, which would lead around the link cutter and the shaper that tests put in between. */
+const TEST_REMOTE = { reconnect: { min: "50ms", max: "500ms" }, ignore_discovered_servers: true };
+
 export const DEVICE = { user: "device-1", password: "device-password" } as const;
 
 const MAIN = path.resolve(import.meta.dirname, "../../src/main.ts");
@@ -41,7 +44,7 @@ export function settingsFor(options: SpokeOptions): { readonly [key: string]: Js
   return {
     server_name: "gw-test",
     accounts: [{ name: "EDGE", users: [{ user: DEVICE.user, password: DEVICE.password }] }],
-    leafnodes: { remotes: options.remote === undefined ? [] : [{ reconnect: { min: "50ms", max: "500ms" }, ...options.remote }] },
+    leafnodes: { remotes: options.remote === undefined ? [] : [{ ...TEST_REMOTE, ...options.remote }] },
     mqtt: { listen: `127.0.0.1:${options.mqttPort ?? 0}` },
     monitor: null,
     outbox: { free_reserve: "0B" },

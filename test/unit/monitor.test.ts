@@ -12,6 +12,7 @@ import { fetchStatus, formatStatus } from "../../src/cli/status.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const REMOTE: RemoteReport = {
+  name: "EDGE",
   account: "EDGE",
   link: {
     state: "ready",
@@ -21,11 +22,19 @@ const REMOTE: RemoteReport = {
     rtt_ms: 12.5,
     tls: true,
     hub_name: "hub1",
+    hub_id: "NHUB",
     hub_version: "2.15.1",
+    hub_cluster: null,
     hub_interest: 3,
     connects: 1,
     bytes_in: 10,
     bytes_out: 20,
+    plain_bytes_in: 30,
+    plain_bytes_out: 80,
+    compression: { mode: "s2_auto", level: "better" },
+    flow: { under_way: 0, window: 16384, bytes_per_second: 0 },
+    isolation_fault: null,
+    urls: [],
     messages_in: 1,
     last_error: null,
   },
@@ -35,14 +44,12 @@ const REMOTE: RemoteReport = {
     flash_bytes: 2048,
     staged_bytes: 0,
     held: 0,
-    last_seq: 9,
-    confirmed_seq: 9,
-    committed_seq: 0,
+    lanes: [],
     delivered: 9,
     live_sent: 4,
     commits: 0,
     fault: null,
-    losses: [{ reason: "displaced", messages: 7, from_seq: 1, through_seq: 7 }],
+    losses: [{ reason: "displaced", class: "state", messages: 7, from_seq: 1, through_seq: 7 }],
     recovery: { records: 0, torn_bytes: 0, damaged: 0 },
   },
 };
@@ -68,6 +75,7 @@ function report(remotes: readonly RemoteReport[] = [REMOTE]): StatusReport {
     health: judge(remotes, [PORT]),
     remotes,
     mqtt: null,
+    nats: null,
     serial: [PORT],
   };
 }
@@ -108,7 +116,14 @@ test("the control socket gives the report that petiole status prints", async () 
   const got = await fetchStatus(open.socketPath);
   assert.deepEqual(got, report());
   const text = formatStatus(got);
-  for (const part of ["DEGRADED", "up 1 d 1 h", "7 of the oldest messages were dropped", "2.0 KiB", "rtt 12.5 ms", "scale"]) {
+  for (const part of [
+    "DEGRADED",
+    "up 1 d 1 h",
+    "7 of the oldest state messages were dropped",
+    "2.0 KiB",
+    "rtt 12.5 ms",
+    "scale",
+  ]) {
     assert.ok(text.includes(part), `${part} in\n${text}`);
   }
 });
@@ -118,9 +133,9 @@ test("/metrics is Prometheus text with a HELP line each and labels escaped", asy
   const { status, type, body } = await ask(open.port, "/metrics?x=1");
   assert.equal(status, 200);
   assert.match(type, /^text\/plain; version=0\.0\.4/);
-  assert.match(body, /^petiole_outbox_messages\{account="EDGE"\} 5$/m);
-  assert.match(body, /^petiole_outbox_lost_total\{account="EDGE",reason="displaced"\} 7$/m);
-  assert.match(body, /^petiole_link_rtt_seconds\{account="EDGE"\} 0\.0125$/m);
+  assert.match(body, /^petiole_outbox_messages\{account="EDGE",remote="EDGE"\} 5$/m);
+  assert.match(body, /^petiole_outbox_lost_total\{account="EDGE",remote="EDGE",reason="displaced",class="state"\} 7$/m);
+  assert.match(body, /^petiole_link_rtt_seconds\{account="EDGE",remote="EDGE"\} 0\.0125$/m);
   assert.ok(body.includes('server_name="gw-\\"1\\"\\n"'), "a name cannot forge a line");
   for (const line of body.split("\n").filter((each) => each !== "" && !each.startsWith("#"))) {
     assert.ok(body.includes(`# HELP ${line.split(/[{ ]/)[0]} `), line);
@@ -159,4 +174,17 @@ test("a port that is taken is named, and the half-open monitor leaves nothing be
 test("asking where no daemon runs says so, and how to start one", async () => {
   await using folder = await tempFolder();
   await assert.rejects(fetchStatus(path.join(folder.path, "control.sock")), /no daemon runs in this data directory.*petiole run/);
+});
+
+test("two remotes of one account that reach the same hub are told so: everything would come twice", () => {
+  const twin: RemoteReport = { ...REMOTE, name: "backup" };
+  const reasons = judge([REMOTE, twin], []).reasons.filter((reason) => reason.includes("twice"));
+  assert.deepEqual(reasons.length, 1);
+  const other: RemoteReport = { ...twin, link: { ...twin.link, hub_id: "NOTHER" } };
+  assert.deepEqual(
+    judge([REMOTE, other], []).reasons.filter((reason) => reason.includes("twice")),
+    [],
+  );
+  const cluster = (id: string): RemoteReport => ({ ...twin, name: id, link: { ...twin.link, hub_id: id, hub_cluster: "C1" } });
+  assert.equal(judge([cluster("N1"), cluster("N2")], []).reasons.filter((reason) => reason.includes("twice")).length, 1);
 });

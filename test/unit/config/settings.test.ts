@@ -76,10 +76,10 @@ test("a whole document decodes: units, camelCase, latin1 subjects, absolute path
   });
   assert.deepEqual(config.accounts[0]!.users[1]!.permissions.publish.allow, []);
   const [first, second] = config.leafnodes.remotes;
-  assert.deepEqual(first!.reconnect, { min: 250, max: 120_000, jitter: 0.5, returnToFirst: null });
+  assert.deepEqual(first!.reconnect, { min: 250, max: 120_000, jitter: 0.5, returnToFirst: 600_000 });
   assert.equal(first!.tls?.caFile, "/data/secrets/ca.pem");
   assert.deepEqual(first!.denyExports, [Buffer.from("größe.>").toString("latin1")]);
-  assert.equal(second!.compression, "off");
+  assert.equal(second!.compression.mode, "off");
   assert.deepEqual(
     config.outbox.rules.map((rule) => [rule.keep, rule.noInterest]),
     [
@@ -94,7 +94,7 @@ test("a whole document decodes: units, camelCase, latin1 subjects, absolute path
 });
 
 test("what does not exist yet is refused in so many words, and its off value is not", () => {
-  const off = { listen: null, host: null, web: null, firewall: { enabled: false, lan_interfaces: ["eth0", "wlan0"], allow: [] } };
+  const off = { host: null, web: null, firewall: { enabled: false, lan_interfaces: ["eth0", "wlan0"], allow: [] } };
   configOf({
     ...off,
     ...remote({
@@ -114,20 +114,9 @@ test("what does not exist yet is refused in so many words, and its off value is 
   const rule = { subjects: [">"] };
   const port = { name: "a", match: { path: "/dev/x" } };
   const asked: [object, string][] = [
-    [{ listen: "127.0.0.1:4222" }, "listen"],
     [{ host: { interval: "30s" } }, "host"],
     [{ web: { listen: "0.0.0.0:80" } }, "web"],
     [{ firewall: { enabled: true } }, "firewall.enabled"],
-    [{ accounts: [{ name: "EDGE", users: [{ user: "u", nats: true }] }] }, "accounts[0].users[0].nats"],
-    [remote({ urls: ["wss://hub/leafnode"] }), "leafnodes.remotes[0].urls[0]"],
-    [remote({ credentials: "hub.creds" }), "leafnodes.remotes[0].credentials"],
-    [remote({ nkey: "seed" }), "leafnodes.remotes[0].nkey"],
-    [remote({ compression: "s2_auto" }), "leafnodes.remotes[0].compression"],
-    [remote({ compression: { mode: "s2_fast" } }), "leafnodes.remotes[0].compression.mode"],
-    [remote({ proxy: { url: "http://p" } }), "leafnodes.remotes[0].proxy"],
-    [remote({ flush_delay: "50ms" }), "leafnodes.remotes[0].flush_delay"],
-    [remote({ tls: { pinned_spki: ["x"] } }), "leafnodes.remotes[0].tls.pinned_spki"],
-    [remote({ reconnect: { return_to_first: "10m" } }), "leafnodes.remotes[0].reconnect.return_to_first"],
     [{ outbox: { when_full: "refuse" } }, "outbox.when_full"],
     [{ outbox: { rules: [{ ...rule, confirm: "stored" }] } }, "outbox.rules[0].confirm"],
     [{ outbox: { rules: [{ ...rule, order: "live_first" }] } }, "outbox.rules[0].order"],
@@ -228,13 +217,6 @@ test("every key of the design is known: what is not there yet is unsupported, ne
     limits: { max_payload: "1MiB", max_connections: 1000, max_pending: "16MiB", write_deadline: "10s" },
   };
   assert.deepEqual(pathsOf(document), [
-    "listen unsupported",
-    "leafnodes.remotes[0].urls[2] unsupported",
-    "leafnodes.remotes[0].credentials unsupported",
-    "leafnodes.remotes[0].compression.mode unsupported",
-    "leafnodes.remotes[0].compression.rtt_thresholds unsupported",
-    "leafnodes.remotes[0].ignore_discovered_servers unsupported",
-    "leafnodes.remotes[0].reconnect.return_to_first unsupported",
     "outbox.rules[0].confirm unsupported",
     "outbox.rules[1].order unsupported",
     "outbox.rules[1].max_age unsupported",
@@ -269,7 +251,7 @@ test("names that refer to something must find it, and names must be their own", 
     "accounts[1].name invalid",
     "accounts[1].users[0].user invalid",
     "leafnodes.remotes[0].urls[1] invalid",
-    "leafnodes.remotes[1].account invalid",
+    "leafnodes.remotes[1].name invalid",
     "leafnodes.remotes[2].account invalid",
     "mqtt.account invalid",
     "no_auth_user invalid",

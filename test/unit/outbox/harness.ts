@@ -92,6 +92,7 @@ export class OutboxHarness {
   /** The hub answers every PING that is out. */
   confirm(): void {
     for (let pings = this.link.takePings(); pings > 0; pings--) this.outbox.onReceipt();
+    this.outbox.onRoom();
   }
 
   /** Lets time and promises run: long enough for a commit. */
@@ -114,12 +115,23 @@ export class OutboxHarness {
 /** Takes everything and remembers it. */
 export class FakeCarrier implements Carrier {
   readonly out = new WireWriter();
-  isCongested = false;
+  /** Bytes that may be under way. */
+  window = Number.POSITIVE_INFINITY;
+  #underWay = 0;
   #text = "";
   #pings = 0;
 
+  get room(): number {
+    return Math.max(0, this.window - this.#underWay - this.out.pendingBytes);
+  }
+
+  get isCongested(): boolean {
+    return this.room === 0;
+  }
+
   flush(): void {
     const bytes = this.out.take();
+    this.#underWay += bytes.length;
     this.#text += bytes.toString("latin1");
     this.out.giveBack(bytes);
   }
@@ -131,6 +143,7 @@ export class FakeCarrier implements Carrier {
   takePings(): number {
     const pings = this.#pings;
     this.#pings = 0;
+    if (pings > 0) this.#underWay = 0;
     return pings;
   }
 

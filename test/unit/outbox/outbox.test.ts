@@ -64,14 +64,14 @@ test("after a lost link what was not confirmed is sent again, in order, before a
   assert.equal(box.outbox.status().mode, "direct");
   const ids = [...box.link.text.matchAll(/Nats-Msg-Id: (\S+)/g)].map((match) => match[1]);
   assert.deepEqual(ids, [
-    "dev-1-all-1",
-    "dev-1-all-2",
-    "dev-1-all-3",
-    "dev-1-all-4",
-    "dev-1-all-3",
-    "dev-1-all-4",
-    "dev-1-all-5",
-    "dev-1-all-6",
+    "dev-1-state-1",
+    "dev-1-state-2",
+    "dev-1-state-3",
+    "dev-1-state-4",
+    "dev-1-state-3",
+    "dev-1-state-4",
+    "dev-1-state-5",
+    "dev-1-state-6",
   ]);
 });
 
@@ -86,7 +86,7 @@ test("a new life sends the backlog of the last one under its old ids, and number
   await box.commit();
   assert.deepEqual(
     [...box.link.text.matchAll(/Nats-Msg-Id: (\S+)/g)].map((match) => match[1]),
-    ["dev-1-all-1", "dev-2-all-2"],
+    ["dev-1-state-1", "dev-2-state-2"],
   );
   await box[Symbol.asyncDispose]();
 });
@@ -97,7 +97,7 @@ test("a publisher's own headers travel with ours behind them", async () => {
   box.publish("sensors.a", ["x"]);
   assert.match(
     box.link.text,
-    /^HMSG sensors\.a (\d+) (\d+)\r\nNATS\/1\.0\r\nNats-Msg-Id: dev-1-all-1\r\nPetiole-Time: [^\r]+Z\r\n\r\nx\r\n$/,
+    /^HMSG sensors\.a (\d+) (\d+)\r\nNATS\/1\.0\r\nNats-Msg-Id: dev-1-state-1\r\nPetiole-Time: [^\r]+Z\r\n\r\nx\r\n$/,
   );
   const [, headers, total] = /HMSG \S+ (\d+) (\d+)/.exec(box.link.text)!;
   assert.equal(Number(total), Number(headers) + 1);
@@ -335,7 +335,7 @@ test("a stage that fills while a commit is under way is heard of again when it h
 test("a link that takes no more pauses publishers for a second, then live messages are dropped and counted", async () => {
   await using box = await OutboxHarness.open();
   box.up();
-  box.link.isCongested = true;
+  box.link.window = 0;
   box.publish("sensors.a", ["x"], { qos: 0 });
   assert.ok(box.outbox.isFull);
   box.clock.advance(1_001);
@@ -345,7 +345,7 @@ test("a link that takes no more pauses publishers for a second, then live messag
   const kept = box.publish("sensors.a", ["z"]);
   await box.commit();
   assert.equal(box.safe.at(-1), kept);
-  box.link.isCongested = false;
+  box.link.window = Number.POSITIVE_INFINITY;
   box.outbox.onRoom();
   await box.commit();
   assert.deepEqual(box.link.payloads, ["x", "z"]);
@@ -357,14 +357,83 @@ test("the backlog keeps within its window: the next part leaves when the PONG of
     box.publish("sensors.a", [`${i}-${"x".repeat(100_000)}`]);
     await box.commit();
   }
+  box.link.window = 1_000_000;
   box.up();
   await box.commit();
   const sent = box.link.payloads.length;
-  assert.ok(sent > 0 && sent < 20, `${sent} of 50 without any PONG`);
+  assert.ok(sent > 0 && sent < 14, `${sent} of 50 without any PONG`);
   for (let i = 0; i < 20; i++) {
     box.confirm();
     await box.commit();
   }
   assert.equal(box.link.payloads.length, 50);
   assert.equal(box.outbox.status().depth, 0);
+});
+
+test("an alarm passes the backlog of everything less urgent, and each lane keeps its order", async () => {
+  const rules = [
+    { subjects: ["alarms.>"], class: "alarm", keep: "always" },
+    { subjects: ["sensors.>"], class: "telemetry", keep: "always" },
+    { subjects: [">"] },
+  ];
+  await using box = await OutboxHarness.open({ rules });
+  box.publish(
+    "sensors.a",
+    Array.from({ length: 40 }, (_, i) => `t${i}-${"x".repeat(1000)}`),
+  );
+  await box.commit();
+  box.link.window = 10_000;
+  box.up();
+  await box.commit();
+  const before = box.link.payloads.length;
+  assert.ok(before > 0 && before < 20, `${before} of the backlog are under way`);
+  box.publish("alarms.fire", ["a0"]);
+  box.publish("state.x", ["s0"]);
+  box.publish("alarms.fire", ["a1"]);
+  await box.commit();
+  for (let i = 0; i < 20; i++) {
+    box.confirm();
+    await box.commit();
+  }
+  const sent = box.link.payloads.map((payload) => payload.replace(/-x+$/, ""));
+  assert.deepEqual(sent.slice(before, before + 3), ["a0", "a1", "s0"], "right behind what was under way");
+  assert.deepEqual(
+    sent.filter((payload) => payload.startsWith("t")),
+    Array.from({ length: 40 }, (_, i) => `t${i}`),
+  );
+  assert.equal(box.outbox.status().depth, 0);
+});
+
+test("a batch spread over two lanes is safe when both of its parts are", async () => {
+  const rules = [
+    { subjects: ["alarms.>"], class: "alarm", keep: "always" },
+    { subjects: [">"], keep: "always" },
+  ];
+  await using box = await OutboxHarness.open({ rules });
+  box.up();
+  const first = box.publish("alarms.fire", ["a0"]);
+  const second = box.publish("state.x", ["s0"]);
+  box.outbox.onReceipt(); // of the alarm's lane, which asked first
+  assert.deepEqual(box.safe, [first]);
+  box.outbox.onReceipt();
+  assert.deepEqual(box.safe, [first, second]);
+});
+
+test("what gives way when the card is full is the least urgent, oldest first", async () => {
+  const rules = [
+    { subjects: ["alarms.>"], class: "alarm", keep: "always" },
+    { subjects: ["bulk.>"], class: "bulk", keep: "always" },
+    { subjects: [">"], keep: "always" },
+  ];
+  await using box = await OutboxHarness.open({ rules, max_bytes: "1MiB" });
+  const body = "x".repeat(10_000);
+  box.publish("alarms.fire", ["a0"]);
+  await box.commit();
+  for (let i = 0; i < 60; i++) {
+    box.publish("bulk.log", [`b${i}-${body}`]);
+    box.publish("state.x", [`s${i}-${body}`]);
+    await box.commit();
+  }
+  const lost = new Map(box.outbox.losses.list().map(({ lane, messages }) => [lane, messages]));
+  assert.ok((lost.get("bulk") ?? 0) > 0 && !lost.has("state") && !lost.has("alarm"), JSON.stringify([...lost]));
 });

@@ -128,3 +128,51 @@ for (const [name, bytes] of [
     assert.equal(interest.listening("sensors.a", []), "unknown");
   });
 }
+
+test("with JetStream at the hub, buckets and acks are wanted although nothing announces them; without it they are not", async () => {
+  const world = new World();
+  await using interest = await world.open();
+  interest.add("orders.>", null);
+  interest.complete();
+  const subjects = ["$KV.settings.a", "$JS.ACK.ORD.p.1.1.1.17.0", "$JS.FC.ORD.p.x"];
+  for (const subject of subjects) assert.equal(interest.listening(subject, []), "never", subject);
+  for (const api of ["$JS.API.>", "$JS.hub.API.STREAM.>"]) {
+    assert.equal(interest.add(api, null), true);
+    assert.equal(interest.hasJetStream, true);
+    for (const subject of subjects) assert.equal(interest.listening(subject, []), "now", subject);
+    assert.equal(interest.listening("$OTHER.a", []), "never");
+    interest.remove(api, null);
+    assert.equal(interest.hasJetStream, false);
+  }
+  interest.add("$JS.API.>", null);
+  interest.clear();
+  assert.equal(interest.hasJetStream, false, "the link is gone");
+});
+
+test("replies through imports and gateways are wanted by any hub that is there", async () => {
+  const world = new World();
+  await using interest = await world.open();
+  assert.notEqual(interest.listening("_R_.a.b", []), "now");
+  interest.complete();
+  for (const reply of ["_R_.a.b", "_GR_.a.b._INBOX.c"]) assert.equal(interest.listening(reply, []), "now", reply);
+  interest.clear();
+  assert.notEqual(interest.listening("_R_.a.b", []), "now");
+});
+
+test("a direct get names the group that answers it, which no hub announces", async () => {
+  const world = new World();
+  await using interest = await world.open();
+  interest.add("$JS.API.>", null);
+  interest.complete();
+  assert.deepEqual(interest.groups("$JS.API.DIRECT.GET.KV_b.$KV.b.k", []), ["_sys_"]);
+  assert.deepEqual(interest.groups("$JS.API.STREAM.INFO.ORD", []), []);
+});
+
+test("the servers' own interest is none of ours", async () => {
+  const world = new World();
+  await using interest = await world.open();
+  for (const filter of ["$SYS.REQ.USER.INFO", "$LDS.other"]) assert.equal(interest.add(filter, null), false, filter);
+  assert.equal(interest.size, 0);
+  interest.complete();
+  assert.equal(interest.listening("$SYS.REQ.USER.INFO", []), "never");
+});

@@ -5,11 +5,17 @@ import { delayBefore, type Link, type LinkEvent, type LinkRules, step } from "#u
 
 const RULES: LinkRules = {
   tls: "if-asked",
+  transport: "tcp",
   urls: 2,
   backoff: { min: 1000, max: 60_000, jitter: 0.5 },
   dialTimeout: 10_000,
   phaseTimeout: 5_000,
 };
+const WITH_TLS = [
+  { tls: "first", transport: "tcp" },
+  { tls: "required", transport: "tcp" },
+  { tls: "first", transport: "websocket" },
+] as const;
 const START: Link = { at: "waiting", attempt: 0, until: 0 };
 
 /** Where the events lead, and every effect on the way. */
@@ -24,7 +30,7 @@ function walk(rules: LinkRules, ...events: readonly LinkEvent[]): string {
   return `${link.at}: ${said.join(" ")}`;
 }
 
-const info = (tlsRequired: boolean): LinkEvent => ({ type: "info", tlsRequired });
+const info = (tlsRequired: boolean, compresses = false): LinkEvent => ({ type: "info", tlsRequired, compresses });
 const ENDED: LinkEvent = { type: "ended", wait: null, grows: false };
 
 test("in clear, where nobody asks for TLS: dial, INFO, CONNECT, interest, ready", () => {
@@ -54,27 +60,54 @@ test("TLS required by us: INFO that does not mention TLS changes nothing", () =>
   assert.equal(walk({ ...RULES, tls: "required" }, { type: "retry" }, { type: "dialed" }, info(false)), "securing: dial secure");
 });
 
+test("both sides compress: the agreement comes behind TLS and before CONNECT", () => {
+  const start = [{ type: "retry" }, { type: "dialed" }] as const;
+  assert.equal(walk(RULES, ...start, info(false, true)), "agreeing: dial send-compression");
+  assert.equal(walk(RULES, ...start, info(false, true), { type: "agreed" }), "joining: dial send-compression send-connect");
+  assert.equal(walk(RULES, ...start, info(true, true), { type: "secured" }), "agreeing: dial secure send-compression");
+  const first: LinkRules = { ...RULES, tls: "first" };
+  assert.equal(walk(first, ...start, { type: "secured" }, info(true, true)), "agreeing: dial secure send-compression");
+});
+
+test("WebSocket: the upgrade comes before INFO, behind TLS where there is any, and INFO's word about TLS does not count", () => {
+  const clear: LinkRules = { ...RULES, transport: "websocket", tls: "never" };
+  assert.equal(
+    walk(clear, { type: "retry" }, { type: "dialed" }, { type: "upgraded" }, info(true)),
+    "joining: dial upgrade send-connect",
+  );
+  const secure: LinkRules = { ...RULES, transport: "websocket", tls: "first" };
+  assert.equal(
+    walk(secure, { type: "retry" }, { type: "dialed" }, { type: "secured" }, { type: "upgraded" }, info(true)),
+    "joining: dial secure upgrade send-connect",
+  );
+});
+
 test("whatever happens, CONNECT never leaves in clear where TLS is wanted", () => {
   const event = fc.constantFrom<LinkEvent>(
     { type: "retry" },
     { type: "dialed" },
     { type: "secured" },
+    { type: "upgraded" },
+    { type: "agreed" },
     info(false),
     info(true),
+    info(false, true),
+    info(true, true),
     { type: "joined" },
     { type: "synced" },
     ENDED,
   );
   fc.assert(
-    fc.property(fc.constantFrom("first" as const, "required" as const), fc.array(event, { maxLength: 30 }), (tls, events) => {
+    fc.property(fc.constantFrom(...WITH_TLS), fc.array(event, { maxLength: 30 }), (rules, events) => {
       let link: Link = START;
       let isSecure = false;
       for (const each of events) {
-        const [next, ...effects] = step(link, each, { ...RULES, tls }, 0, 0.5);
+        const [next, ...effects] = step(link, each, { ...RULES, ...rules }, 0, 0.5);
         if (each.type === "secured" && link.at === "securing") isSecure = true;
         for (const effect of effects) {
           if (effect.do === "dial" || effect.do === "close") isSecure = false;
-          if (effect.do === "send-connect") assert.ok(isSecure, `after ${JSON.stringify(events)}`);
+          if (effect.do === "send-connect" || effect.do === "send-compression")
+            assert.ok(isSecure, `after ${JSON.stringify(events)}`);
         }
         link = next;
       }

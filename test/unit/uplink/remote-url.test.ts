@@ -24,11 +24,39 @@ test("the port is 7422 unless given, whatever the scheme", () => {
   assert.equal(urlOf("tls://[2001:db8::1]").text, "tls://[2001:db8::1]:7422");
 });
 
-test("only tls:// insists on TLS by itself", () => {
+test("only tls:// and wss:// insist on TLS by themselves", () => {
   assert.deepEqual(
-    ["tls://h", "nats://h", "nats-leaf://h"].map((text) => urlOf(text).isTls),
-    [true, false, false],
+    ["tls://h", "nats://h", "nats-leaf://h", "ws://h", "wss://h"].map((text) => urlOf(text).isTls),
+    [true, false, false, false, true],
   );
+});
+
+test("a WebSocket URL may have a path, which leads to /leafnode in any case", () => {
+  const paths = {
+    "ws://hub": "/leafnode",
+    "wss://hub/": "/leafnode",
+    "wss://hub/leafnode": "/leafnode",
+    "wss://hub/leafnode/": "/leafnode",
+    "wss://hub/nats": "/nats/leafnode",
+    "WSS://hub:443/a/b//": "/a/b/leafnode",
+    "ws://hub/a/leafnode": "/a/leafnode",
+    "ws://hub/myleafnode": "/myleafnode/leafnode",
+    "ws://hub/a b": "/a%20b/leafnode",
+  };
+  for (const [text, path] of Object.entries(paths)) {
+    assert.deepEqual([urlOf(text).path, urlOf(text).isWebSocket], [path, true], text);
+  }
+  assert.deepEqual([urlOf("tls://hub").path, urlOf("tls://hub").isWebSocket], ["", false]);
+});
+
+test("a WebSocket URL is shown with its path and without its login, and its port is 7422 as well", () => {
+  assert.equal(urlOf("wss://ann:hunter2@Hub.example.com/nats").text, "wss://hub.example.com:7422/nats/leafnode");
+  assert.equal(urlOf("ws://hub:80/x:80").endpoint.port, 80);
+  assert.equal(urlOf("ws://hub/x:80").endpoint.port, 7422);
+  assert.equal(urlOf("wss://hub:443").endpoint.port, 443);
+  assert.equal(urlOf("wss://[::1]:0443/x").text, "wss://[::1]:443/x/leafnode");
+  const { login } = urlOf("wss://ann:p%2Fw@hub/x");
+  assert.ok(login?.kind === "password" && login.password.reveal() === "p/w");
 });
 
 test("a login in the URL is decoded, and no print shows it", () => {
@@ -60,7 +88,9 @@ test("every login survives the way into a URL and back", () => {
 
 test("what is no hub URL is refused with a remedy, and without its password", () => {
   assert.match(faultOf("hub:7422"), /scheme/);
-  assert.match(faultOf("wss://hub/leafnode"), /^unsupported wss/);
+  assert.match(faultOf("wss://hub/leafnode?x=1"), /query/);
+  assert.match(faultOf("ws://u:1/w@hub"), /%2F/);
+  assert.match(faultOf("wss://u:1#w@hub"), /%23/);
   assert.match(faultOf("http://hub"), /tls:\/\//);
   assert.match(faultOf("tls://u:p@w@hub"), /%40/);
   assert.match(faultOf("tls://u:p/w@hub"), /%2F/);
@@ -72,6 +102,9 @@ test("what is no hub URL is refused with a remedy, and without its password", ()
     "tls://hub:x",
     "tls://u:p@",
     "tls://hub/path",
+    "ws://",
+    "ws://hub:x/leafnode",
+    "ws://hub#leafnode",
     "tls://hub?x=1",
     "tls://%",
     "tls://%zz:x@hub",
@@ -86,7 +119,7 @@ test("no text makes the parser throw", () => {
   fc.assert(
     fc.property(
       fc.string({ unit: "binary" }),
-      fc.constantFrom("", "tls://", "nats://u:"),
+      fc.constantFrom("", "tls://", "nats://u:", "wss://h/"),
       (text, head) => parseRemoteUrl(head + text) !== undefined,
     ),
   );

@@ -346,6 +346,9 @@ class Outbox implements Upstream {
   take(): boolean {
     return true;
   }
+  hears(): boolean {
+    return true;
+  }
   flush(): void {
     return;
   }
