@@ -14,12 +14,13 @@ import type { Carrier } from "#outbox/hub-view.ts";
 import type { S2Codec } from "#s2/codec.ts";
 import { writeCompressionRequest, writeConnect, writeError } from "#wire/leaf-lines.ts";
 import type { WireWriter } from "#wire/wire-writer.ts";
+import { Attempt } from "./attempt.ts";
 import { CompressedStream } from "./compressed-stream.ts";
-import { type Agreement, agree } from "./compression.ts";
+import { agree } from "./compression.ts";
 import { type ConnectionEvents, LeafConnection } from "./connection.ts";
-import { explainRejectedLogin, readSigner, type Signer } from "./credentials.ts";
+import { explainRejectedLogin, readSigner } from "./credentials.ts";
 import type { Dialer } from "./dialer.ts";
-import { LEAF_LOOP, LEAF_NOT_NATS, LEAF_STALE, LEAF_STOPPED, LEAF_TIMEOUT, LEAF_UNHEARD } from "./errors.ts";
+import { LEAF_LOOP, LEAF_NOT_NATS, LEAF_STALE, LEAF_TIMEOUT, LEAF_UNHEARD } from "./errors.ts";
 import { assertLeafPort, type HubInfo, parseInfo } from "./hub-info.ts";
 import { connectFor } from "./introduction.ts";
 import { type LinkEffect, type LinkEvent, type LinkRules, type Link as LinkState, step } from "./link-state.ts";
@@ -29,7 +30,7 @@ import { Patience } from "./patience.ts";
 import { seconds, timeoutText } from "./phase-words.ts";
 import { isHarmless, rejectionOf } from "./rejection.ts";
 import type { RemoteUrl } from "./remote-url.ts";
-import { readTlsFiles, type TlsFiles } from "./secure.ts";
+import { readTlsFiles } from "./secure.ts";
 import { Transport } from "./transport.ts";
 import { type UrlChoice, UrlList } from "./url-list.ts";
 import { verdictOn } from "./watchdog.ts";
@@ -87,19 +88,11 @@ export class Link implements AsyncDisposable {
   /** The URL of this attempt, or of the last one. */
   #choice: UrlChoice;
   #probe: AbortController | undefined;
-  #connection: LeafConnection | undefined;
-  #attempt: AbortController | undefined;
+  /** Undefined while waiting. */
+  #attempt: Attempt | undefined;
   #timer: Disposable | undefined;
   #liveness: Disposable | undefined;
   #phaseAt: Millis = 0;
-  #attemptAt: Millis = 0;
-  #signer: Signer | null = null;
-  #tlsFiles: TlsFiles | undefined;
-  #agreement: Agreement = { announce: null, compressMode: "off" };
-  #isTls = false;
-  #isDeflated = false;
-  #info: HubInfo | null = null;
-  #rtt: number | null = null;
   #lastError: LinkStatus["lastError"] = null;
   #connects = 0;
   #past = { bytesIn: 0, bytesOut: 0, plainBytesIn: 0, plainBytesOut: 0 };
@@ -123,7 +116,7 @@ export class Link implements AsyncDisposable {
 
   /** For announcing a change of local interest; undefined until the hub has answered CONNECT. */
   get carrier(): LeafConnection | undefined {
-    return this.#state.at === "ready" || this.#state.at === "syncing" ? this.#connection : undefined;
+    return this.#state.at === "ready" || this.#state.at === "syncing" ? this.#attempt?.connection : undefined;
   }
 
   get isReady(): boolean {
@@ -131,22 +124,21 @@ export class Link implements AsyncDisposable {
   }
 
   status(): LinkStatus {
-    const { serverId, name, version, cluster, remoteAccount } = this.#info ?? {};
-    const flow = this.#connection?.flow;
+    const { info = null, connection, isTls = false, compressionMode } = this.#attempt ?? {};
+    const { flow } = connection ?? {};
     return {
       state: this.#state.at,
       url: this.#url.text,
       sinceWall: this.#since,
       attempt: this.#state.at === "stopped" ? 0 : this.#state.attempt,
-      rttMs: this.#rtt === null ? null : Math.round(this.#rtt * 1000) / 1000,
+      rttMs: flow?.rtt == null ? null : Math.round(flow.rtt * 1000) / 1000,
       hub:
-        this.#info === null
+        info === null
           ? null
-          : { id: serverId!, name: name!, version: version!, cluster: cluster ?? null, account: remoteAccount ?? null },
-      isTls: this.#isTls,
+          : { id: info.serverId, name: info.name, version: info.version, cluster: info.cluster, account: info.remoteAccount },
+      isTls,
       isWebSocket: this.#url.isWebSocket,
-      compression:
-        this.#info === null ? null : { mode: this.#compressionMode, level: this.#connection?.compression?.level ?? null },
+      compression: info === null ? null : { mode: compressionMode!, level: connection?.compression?.level ?? null },
       lastError: this.#lastError,
       connects: this.#connects,
       ...this.#bytes(),
@@ -156,7 +148,7 @@ export class Link implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#connection?.close(); // a goodbye, where `close` as an effect would be abrupt
+    this.#attempt?.connection?.close(); // a goodbye, where `close` as an effect would be abrupt
     this.#event({ type: "stop" });
   }
 
@@ -230,7 +222,7 @@ export class Link implements AsyncDisposable {
 
   /** All interest is said again, both ways, and a slow link needs its time for that: as long as it goes on, we wait. */
   #moreTimeToSync(limit: Millis): Millis {
-    const connection = this.#connection!;
+    const { connection } = this.#under();
     const now = this.#env.clock.now();
     if (now - this.#phaseAt >= SYNC_MAX_MS) return 0;
     const sinceByte = limit - connection.silentFor(now);
@@ -263,32 +255,26 @@ export class Link implements AsyncDisposable {
 
   async #dial(): Promise<void> {
     this.#choice = this.#urls.next(this.#env.clock.now());
-    const attempt = new AbortController();
+    const attempt = new Attempt(this.#choice, this.#env.clock.now());
     this.#attempt = attempt;
-    const url = this.#url;
-    this.#attemptAt = this.#env.clock.now();
-    this.#isTls = false;
-    this.#isDeflated = false;
+    const { signal } = attempt;
+    const { text: hub, isWebSocket } = this.#url;
+    const { dataDir } = this.#identity;
     try {
       // Files first: between INFO and CONNECT the hub gives us two seconds (spec §2.2).
-      this.#signer = await readSigner(this.#remote, this.#identity.dataDir, this.#env, url.isWebSocket);
-      attempt.signal.throwIfAborted();
-      this.#tlsFiles = await readTlsFiles(this.#env.disk, this.#identity.dataDir, this.#remote.tls, this.#env.log);
-      attempt.signal.throwIfAborted();
-      const stream = await this.#transport.connect(this.#choice, attempt.signal);
-      if (attempt.signal.aborted) {
+      attempt.signer = await readSigner(this.#remote, dataDir, this.#env, isWebSocket);
+      attempt.tlsFiles = await readTlsFiles(this.#env.disk, dataDir, this.#remote.tls, this.#env.log);
+      signal.throwIfAborted();
+      const stream = await this.#transport.connect(attempt.choice, signal);
+      if (signal.aborted) {
         stream.destroy();
         return;
       }
-      this.#connection = new LeafConnection(
-        stream,
-        { hub: url.text, flushDelay: this.#remote.flushDelay },
-        this.#env.clock,
-        this.#connectionEvents(),
-      );
+      const options = { hub, flushDelay: this.#remote.flushDelay };
+      attempt.connection = new LeafConnection(stream, options, this.#env.clock, this.#connectionEvents());
       this.#event({ type: "dialed" });
     } catch (error) {
-      if (!attempt.signal.aborted) this.#fail(error);
+      if (!signal.aborted) this.#fail(error);
     }
   }
 
@@ -307,18 +293,18 @@ export class Link implements AsyncDisposable {
   }
 
   async #secure(): Promise<void> {
-    await this.#replaceStream("secured", async (stream, signal) => {
-      const secured = await this.#transport.secure(stream, this.#choice, this.#tlsFiles!, signal);
-      this.#isTls = true;
+    await this.#replaceStream("secured", async (stream, attempt) => {
+      const secured = await this.#transport.secure(stream, attempt.choice, attempt.tlsFiles!, attempt.signal);
+      attempt.isTls = true;
       return secured;
     });
   }
 
   async #upgrade(): Promise<void> {
-    await this.#replaceStream("upgraded", async (stream, signal) => {
-      const upgraded = await this.#transport.upgrade(stream, this.#choice, signal);
-      this.#isDeflated = upgraded.isDeflated;
-      this.#connection!.countBy(upgraded.stream.wire);
+    await this.#replaceStream("upgraded", async (stream, attempt) => {
+      const upgraded = await this.#transport.upgrade(stream, attempt.choice, attempt.signal);
+      attempt.isDeflated = upgraded.isDeflated;
+      attempt.connection!.countBy(upgraded.stream.wire);
       return upgraded.stream;
     });
   }
@@ -326,17 +312,16 @@ export class Link implements AsyncDisposable {
   /** Does a handshake on the connection's stream and goes on with what comes of it. */
   async #replaceStream(
     done: "secured" | "upgraded",
-    handshake: (stream: ByteStream, signal: AbortSignal) => Promise<ByteStream>,
+    handshake: (stream: ByteStream, attempt: Attempt) => Promise<ByteStream>,
   ): Promise<void> {
-    const connection = this.#connection;
-    const { signal } = this.#attempt!;
-    assert(connection !== undefined, "a handshake without a connection");
+    const { attempt, connection } = this.#under();
+    const { signal } = attempt;
     const stream = connection.detach();
     stream.on("error", ignore); // the handshake reports it; a bare stream without a listener would end the process
     const destroy = () => stream.destroy();
     signal.addEventListener("abort", destroy, { once: true });
     try {
-      connection.attach(await handshake(stream, signal));
+      connection.attach(await handshake(stream, attempt));
       this.#event({ type: done });
     } catch (error) {
       if (signal.aborted) return;
@@ -348,29 +333,32 @@ export class Link implements AsyncDisposable {
   }
 
   #sendCompression(): void {
-    writeCompressionRequest(this.#connection!.out, this.#agreement.announce!);
-    this.#connection!.flushNow(); // alone in its write (spec §7.3)
-    const { rttThresholds } = this.#remote.compression;
-    const took = this.#env.clock.now() - this.#attemptAt; // all we know of the round trip yet, as on the hub (spec §7.7)
-    this.#connection!.compress(new CompressedStream(this.#env.codec, this.#agreement.announce!, rttThresholds, took));
+    const { attempt, connection } = this.#under();
+    const announce = attempt.agreement.announce!;
+    writeCompressionRequest(connection.out, announce);
+    connection.flushNow(); // alone in its write (spec §7.3)
+    const took = this.#env.clock.now() - attempt.startedAt; // all we know of the round trip yet, as on the hub (spec §7.7)
+    connection.compress(new CompressedStream(this.#env.codec, announce, this.#remote.compression.rttThresholds, took));
   }
 
   #sendConnect(): void {
-    assert(this.#isTls || !this.#wantsTls, "credentials must not leave in clear");
-    const signed = this.#signer?.login(this.#info!.nonce) ?? {};
-    const { compressMode } = this.#agreement;
-    writeConnect(this.#connection!.out, connectFor(this.#remote, this.#url, this.#identity.serverName, compressMode, signed));
-    this.#connection!.flushNow();
+    const { attempt, connection } = this.#under();
+    assert(attempt.isTls || !this.#wantsTls, "credentials must not leave in clear");
+    const signed = attempt.signer?.login(attempt.info!.nonce) ?? {};
+    const { compressMode } = attempt.agreement;
+    writeConnect(connection.out, connectFor(this.#remote, this.#url, this.#identity.serverName, compressMode, signed));
+    connection.flushNow();
   }
 
   #sendInterest(): void {
-    const connection = this.#connection!;
+    const { attempt, connection } = this.#under();
     connection.out.text(`LS+ ${this.#loopSubject}\r\n`);
-    this.#events.writeInterest(connection.out, this.#info!);
+    this.#events.writeInterest(connection.out, attempt.info!);
     connection.ping(); // its PONG comes behind the hub's whole interest (spec §10.3)
   }
 
   #announceReady(): void {
+    const { attempt, connection } = this.#under();
     this.#connects += 1;
     this.#lastError = null;
     this.#liveness = this.#env.clock.every(LIVENESS_EVERY_MS, () => {
@@ -378,23 +366,25 @@ export class Link implements AsyncDisposable {
       void this.#probeFirst();
     });
     this.#urls.onUp(this.#url, this.#env.clock.now());
-    this.#transport.onUp(this.#choice);
-    const { name, version } = this.#info!;
-    this.#env.log.info("link ready", { url: this.#url.text, hub: name, version, tls: this.#isTls, rtt_ms: this.status().rttMs });
-    this.#events.onReady(this.#connection!, this.#info!);
+    this.#transport.onUp(attempt.choice);
+    const { name, version } = attempt.info!;
+    this.#env.log.info("link ready", {
+      url: this.#url.text,
+      hub: name,
+      version,
+      tls: attempt.isTls,
+      rtt_ms: this.status().rttMs,
+    });
+    this.#events.onReady(connection, attempt.info!);
   }
 
   #close(): void {
     this.#liveness?.[Symbol.dispose]();
     this.#liveness = undefined;
     this.#probe?.abort();
-    this.#attempt?.abort(new PetioleError(LEAF_STOPPED, "the attempt was given up"));
     this.#past = this.#bytes();
-    this.#signer = null;
-    this.#connection?.abort();
-    this.#connection = undefined;
-    this.#info = null;
-    this.#rtt = null;
+    this.#attempt?.abort();
+    this.#attempt = undefined;
     this.#events.onDown();
   }
 
@@ -407,7 +397,7 @@ export class Link implements AsyncDisposable {
       if (at === "awaiting-info") this.#onFirstInfo(info);
       else if (at === "agreeing") this.#event({ type: "agreed" });
       else if (at === "joining" && info.isAnswerToConnect) {
-        this.#info = info;
+        this.#under().attempt.info = info;
         this.#learnUrls(info);
         this.#event({ type: "joined" });
       } else if (at === "syncing" || at === "ready") this.#learnUrls(info);
@@ -426,10 +416,11 @@ export class Link implements AsyncDisposable {
 
   #onFirstInfo(info: HubInfo): void {
     assertLeafPort(info, this.#url.text);
-    this.#info = info;
+    const { attempt } = this.#under();
+    attempt.info = info;
     // S2 around WebSocket frames is no WebSocket any more (spec §8.3): permessage-deflate does it there.
-    this.#agreement = agree(this.#url.isWebSocket ? "off" : this.#remote.compression.mode, info.compression);
-    this.#event({ type: "info", tlsRequired: info.tlsRequired, compresses: this.#agreement.announce !== null });
+    attempt.agreement = agree(this.#url.isWebSocket ? "off" : this.#remote.compression.mode, info.compression);
+    this.#event({ type: "info", tlsRequired: info.tlsRequired, compresses: attempt.agreement.announce !== null });
   }
 
   #onHubError(text: string): void {
@@ -439,7 +430,7 @@ export class Link implements AsyncDisposable {
     }
     const { error, wait } = rejectionOf(this.#url.text, text);
     this.#events.onRejected(text);
-    this.#fail(explainRejectedLogin(error, text, this.#signer, this.#env.clock.wall()), wait);
+    this.#fail(explainRejectedLogin(error, text, this.#attempt?.signer ?? null, this.#env.clock.wall()), wait);
   }
 
   #onInterest(filter: string, queue: string | null): void {
@@ -448,21 +439,21 @@ export class Link implements AsyncDisposable {
       return;
     }
     const text = `Loop detected for leafnode account="${this.#identity.account}". Delaying attempt to reconnect for 30s`;
-    writeError(this.#connection!.out, text);
-    this.#connection!.flushNow();
+    const { connection } = this.#under();
+    writeError(connection.out, text);
+    connection.flushNow();
     this.#fail(new PetioleError(LEAF_LOOP, rejectionOf(this.#url.text, text).error.message, { remedy: "backoff" }), 30_000);
   }
 
   #onRoundTrip(): void {
-    const { flow, compression } = this.#connection!;
-    this.#rtt = flow.rtt;
+    const { flow, compression } = this.#under().connection;
     this.#urls.onRoundTrip(this.#url, flow.rtt!);
     compression?.onRoundTrip(flow.rtt!);
     if (this.#state.at === "syncing") this.#event({ type: "synced" });
   }
 
   #checkLiveness(): void {
-    const connection = this.#connection!;
+    const { connection } = this.#under();
     const now = this.#env.clock.now();
     const silent = connection.silentFor(now);
     const hub = `hub ${this.#url.text}`;
@@ -500,7 +491,7 @@ export class Link implements AsyncDisposable {
     this.#probe = undefined;
     if (this.#state.at !== "ready" || !this.#urls.onProbe(this.#env.clock.now(), hasAnswered)) return;
     this.#env.log.info("going back to the first URL", { from: this.#url.text, to: first.url.text });
-    this.#connection?.close();
+    this.#attempt?.connection?.close();
     this.#event({ type: "ended", wait: 0, grows: false });
   }
 
@@ -510,12 +501,15 @@ export class Link implements AsyncDisposable {
     return this.#choice.url;
   }
 
-  get #compressionMode(): string {
-    return this.#isDeflated ? "permessage-deflate" : this.#agreement.compressMode;
+  /** The attempt under way and its connection; asked only where the machine says that there is one. */
+  #under(): { readonly attempt: Attempt; readonly connection: LeafConnection } {
+    const attempt = this.#attempt;
+    assert(attempt?.connection !== undefined, `no connection while ${this.#state.at}`);
+    return { attempt, connection: attempt.connection };
   }
 
   #bytes() {
-    const { bytesIn = 0, bytesOut = 0, plainBytesIn = 0, plainBytesOut = 0 } = this.#connection ?? {};
+    const { bytesIn = 0, bytesOut = 0, plainBytesIn = 0, plainBytesOut = 0 } = this.#attempt?.connection ?? {};
     const past = this.#past;
     return {
       bytesIn: past.bytesIn + bytesIn,
@@ -559,9 +553,10 @@ export class Link implements AsyncDisposable {
         cause: error,
       });
     }
-    if (!this.#isTls) return error;
+    if (this.#attempt?.isTls !== true) return error;
     const isJoined = at === "syncing" || at === "ready";
-    return this.#transport.explain(error, this.#choice, { wantsCertificate: this.#info?.wantsCertificate ?? false, isJoined });
+    const wantsCertificate = this.#attempt.info?.wantsCertificate ?? false;
+    return this.#transport.explain(error, this.#choice, { wantsCertificate, isJoined });
   }
 }
 
