@@ -4,15 +4,20 @@ import * as path from "node:path";
 import { build } from "./build.ts";
 import { check } from "./check.ts";
 import { needPackages } from "./lib/debian.ts";
+import { fuzzStep } from "./lib/fuzz/fuzz-step.ts";
 import { abortOnInterrupt } from "./lib/interrupt.ts";
 import { findNatsServer, TESTED_LINES } from "./lib/nats-server.ts";
 import { runInTurn, runStep, type Step, suiteStep } from "./lib/steps.ts";
 import { filesOf, ROOT, SUITES, type Suite, suiteOf } from "./lib/suites.ts";
 import { add, closingLine, NOTHING, type Totals } from "./lib/test-run.ts";
 
+/** How long the leaf parser is fed mutated input; millions of it are for scripts/fuzz. */
+const FUZZ_SECONDS = 20;
+
 const HELP = `usage: scripts/test [--only SUITE]… [FILE…]
 
-Installs what is missing, then runs types, lint, a build and every suite of test/: ${SUITES.map(({ name }) => name).join(", ")}.
+Installs what is missing, then runs types, lint, a build, every suite of test/ (${SUITES.map(({ name }) => name).join(", ")}) and,
+for ${FUZZ_SECONDS} s from a fresh seed, the fuzzer of the leaf parser.
   --only SUITE   just that suite (may be given more than once)
   FILE…          just those test files
 Ends with one line "N passed, N failed, N skipped"; exit code 1 when anything failed or nothing was run.
@@ -78,6 +83,7 @@ async function run({ suites, files }: Selection, signal: AbortSignal): Promise<T
     if (its.length > 0) steps.push(suiteStep(suite, its));
     else console.log(`no test in ${suite.name} yet`);
   }
+  if (all) steps.push(fuzzStep("leaf", FUZZ_SECONDS));
   return add(totals, await runInTurn(steps, signal));
 }
 

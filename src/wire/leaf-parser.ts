@@ -290,7 +290,8 @@ function isWord(bytes: Buffer, at: number, lineEnd: number, word: string): boole
   for (let i = 0; i < word.length; i++) {
     const wanted = word.charCodeAt(i);
     const found = bytes[at + i]!;
-    if (found !== wanted && (found | 0x20) !== wanted) return false;
+    const isUpper = found >= 0x41 && found <= 0x5a; // of anything else, such as CR, the bit that tells case must not be set
+    if ((isUpper ? found | 0x20 : found) !== wanted) return false;
   }
   return after === lineEnd || bytes[after] === 0x20 || bytes[after] === 0x09;
 }

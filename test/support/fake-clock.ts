@@ -10,6 +10,9 @@ import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 /** 2026-01-01T00:00:00Z: far from zero, so that a duration mistaken for a date is seen. */
 const WALL_START = 1_767_225_600_000;
 
+/** A timer whose delay is too small to be seen beside `now` fires this much later: no clock lets a positive delay pass in no time. */
+const TICK_MS: Millis = 2 ** -10;
+
 interface Timer {
   at: Millis;
   readonly order: number;
@@ -81,7 +84,8 @@ export class FakeClock implements Clock {
 
   #set(delay: Millis, period: Millis, action: () => void): Disposable {
     this.#order += 1;
-    const timer: Timer = { at: this.#now + delay, order: this.#order, period, action };
+    const at = this.#now + delay;
+    const timer: Timer = { at: delay > 0 && at === this.#now ? at + TICK_MS : at, order: this.#order, period, action };
     this.#timers.add(timer);
     return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
   }

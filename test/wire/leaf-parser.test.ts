@@ -162,3 +162,14 @@ test("arbitrary bytes never break the parser in another way than a protocol erro
     { numRuns: 3000 },
   );
 });
+
+test("case is folded for letters alone: what only looks like an operation when a bit is set is none", () => {
+  for (const line of ["LS\r a", "LS\v a", "-\u0005RR x", "PIN\u0007"]) {
+    assert.throws(
+      () => hearCut(Buffer.from(`${line}\r\n`, "latin1"), []),
+      { code: "WIRE_UNKNOWN_OPERATION" },
+      JSON.stringify(line),
+    );
+  }
+  assert.deepEqual(hearCut(Buffer.from("pInG\r\nls+ a\r\n", "latin1"), []), ["ping", "ls+ a null 1"]);
+});

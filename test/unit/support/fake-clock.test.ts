@@ -42,6 +42,19 @@ test("a disposed timer never fires, even when the one before it disposes it", ()
   assert.equal(clock.next, undefined);
 });
 
+test("a delay too small to be seen beside now still takes time: whoever waits for the rest of an interval gets there", () => {
+  const clock = new FakeClock();
+  let looks = 0;
+  const lookAgain = () => {
+    looks += 1;
+    if (clock.now() < 1025.0001) clock.after(1e-14, lookAgain);
+  };
+  clock.after(25, lookAgain);
+  clock.advance(26);
+  assert.ok(looks > 1 && looks < 10, `${looks} looks`);
+  assert.equal(clock.pending, 0);
+});
+
 test("the calendar goes along, and jumps without the timers noticing", () => {
   const clock = new FakeClock(1_000_000);
   let fired = 0;
