@@ -21,6 +21,8 @@ export const WINDOW_BYTES_MAX = 1024 * 1024;
 const TARGET_MS: Millis = 1000;
 /** A rate counts for this many round trips that were not held back by us, then it is forgotten. */
 const RATES = 8;
+/** A full window that took this much longer than the line's own round trip was too large by far: what showed such a rate is history. */
+const LATE_MS: Millis = 3 * TARGET_MS;
 /** A round trip counts as the line's own with at most this many bytes before its PING: it did not queue behind us. */
 const CLEAN_BYTES = 2 * 1024;
 /** After this long without such a one the window closes to this for one round trip, to see the line's own again. */
@@ -116,7 +118,7 @@ export class Flow {
     this.#confirmedAt = now;
     const rtt = now - sentAt;
     this.#learnRtt(rtt, now, position - confirmedThen <= CLEAN_BYTES);
-    this.#learnRate((position - confirmedThen) / Math.max(1, now - confirmedThenAt), wasFull);
+    this.#learnRate((position - confirmedThen) / Math.max(1, now - confirmedThenAt), wasFull, rtt > this.#rttOwn + LATE_MS);
     this.#window = now - this.#rttOwnAt > RTT_SPAN_MS ? PROBE_BYTES : this.#wantedWindow();
     return rtt;
   }
@@ -156,9 +158,10 @@ export class Flow {
   }
 
   /** Little to send says nothing about the link: only rates of a full window may lower the estimate. */
-  #learnRate(rate: number, wasFull: boolean): void {
+  #learnRate(rate: number, wasFull: boolean, isLate: boolean): void {
     if (!wasFull && rate <= this.#rate) return;
     if (wasFull) this.#hasMeasured = true;
+    if (wasFull && isLate) this.#rates.length = 0;
     this.#rates.push(rate);
     if (this.#rates.length > RATES) this.#rates.shift();
     this.#rate = Math.max(...this.#rates);

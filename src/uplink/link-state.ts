@@ -71,9 +71,14 @@ export interface LinkRules {
 
 /** A link that stayed ready this long starts over with short delays when it ends. */
 const SETTLED_MS: Millis = 10_000;
+/**
+ * The same where the hub threw us out: of two devices of one name each holds the link for as long as the other one waits, and neither
+ * would ever get beyond short delays.
+ */
+const SETTLED_GROWING_MS: Millis = 600_000;
 /** Delay before the next URL of the same round. */
 const NEXT_URL_MS: Millis = 250;
-/** The first wait after a settled link goes up to this many times the shortest. */
+/** The wait after a connection that ended goes over this many times the shortest, at least. */
 const FIRST_SPREAD = 3;
 /** Ceiling of delays after a rejection that a person must heal. */
 const GROWING_MAX_MS: Millis = 30_000;
@@ -150,26 +155,31 @@ function retreat(
   now: Millis,
   random: number,
 ): readonly [Link, ...LinkEffect[]] {
-  const wasSettled = link.at === "ready" && now - link.since >= SETTLED_MS;
+  const wasSettled = link.at === "ready" && now - link.since >= (event.grows ? SETTLED_GROWING_MS : SETTLED_MS);
   const attempt = wasSettled ? 0 : link.attempt + 1;
-  const until = now + delayBefore(attempt, event, rules, random);
+  const until = now + delayBefore(attempt, event, rules, random, link.at !== "dialing");
   return [{ at: "waiting", attempt, until }, { do: "close" }, { do: "schedule", at: until }];
 }
 
 /**
- * How long to wait before attempt `attempt` (0 = right after a settled link ended). That one is spread widest: a hub that restarts
- * loses its whole fleet in the same instant, and must not get it back in the same one.
+ * How long to wait before attempt `attempt` (0 = right after a settled link ended). `wasConnected`: the hub had taken our connection.
+ * Such an end is spread widest, whatever came before: a hub that restarts loses its whole fleet in the same instant, perhaps twice, and
+ * must not get it back in the same one. Dials that failed are spread already.
  */
 export function delayBefore(
   attempt: number,
   event: { readonly wait: Millis | null; readonly grows: boolean },
   rules: Pick<LinkRules, "urls" | "backoff">,
   random: number,
+  wasConnected: boolean,
 ): Millis {
   if (event.wait !== null) return event.wait + backoff(rules.backoff, 0, random);
   if (event.grows) return backoff({ min: 1000, max: GROWING_MAX_MS, jitter: 0.5 }, attempt, random);
-  const { min, jitter } = rules.backoff;
-  if (attempt === 0) return min * (1 - jitter) + min * FIRST_SPREAD * random;
+  const { min, max, jitter } = rules.backoff;
   const round = Math.floor(attempt / rules.urls);
+  if (attempt === 0 || wasConnected) {
+    const spread = Math.max(min * FIRST_SPREAD, Math.min(max, min * 2 ** round));
+    return min * (1 - jitter) + spread * random;
+  }
   return attempt % rules.urls === 0 ? backoff(rules.backoff, round, random) : NEXT_URL_MS * random;
 }

@@ -29,6 +29,7 @@ import type { RemoteOptions } from "./options.ts";
 import { Patience } from "./patience.ts";
 import { seconds, timeoutText } from "./phase-words.ts";
 import { isHarmless, rejectionOf } from "./rejection.ts";
+import { Relocation } from "./relocation.ts";
 import type { RemoteUrl } from "./remote-url.ts";
 import { readTlsFiles } from "./secure.ts";
 import { Transport } from "./transport.ts";
@@ -81,13 +82,13 @@ export class Link implements AsyncDisposable {
   readonly #patience = new Patience();
   readonly #urls: UrlList;
   readonly #transport: Transport;
+  readonly #relocation: Relocation;
   /** Subject by which a loop shows, spec §16. Random per process. */
   readonly #loopSubject: string;
   #state: LinkState;
   #since: WallMillis;
   /** The URL of this attempt, or of the last one. */
   #choice: UrlChoice;
-  #probe: AbortController | undefined;
   /** Undefined while waiting. */
   #attempt: Attempt | undefined;
   #timer: Disposable | undefined;
@@ -105,6 +106,13 @@ export class Link implements AsyncDisposable {
     this.#urls = new UrlList(remote, env.entropy);
     this.#choice = { url: remote.urls[0]!, isConfigured: true, tlsHost: remote.urls[0]!.endpoint.host };
     this.#transport = new Transport(remote, env);
+    const moving = {
+      urls: this.#urls,
+      connect: (choice: UrlChoice, signal: AbortSignal) => this.#transport.connect(choice, signal),
+      timeout: () => this.#patience.dialTimeout(0),
+      go: (to: UrlChoice, why: string) => this.#leave(to, why),
+    };
+    this.#relocation = new Relocation(moving, env);
     this.#loopSubject = `$LDS.${env.entropy.bytes(16).toString("hex")}`;
     this.#state = { at: "waiting", attempt: 0, until: env.clock.now() };
     this.#since = env.clock.wall();
@@ -217,7 +225,7 @@ export class Link implements AsyncDisposable {
   #onDeadline(state: LinkState, limit: Millis): void {
     const extension = state.at === "syncing" ? this.#moreTimeToSync(limit) : 0;
     if (extension > 0) this.#timer = this.#env.clock.after(extension, () => this.#onDeadline(state, limit));
-    else this.#fail(new PetioleError(LEAF_TIMEOUT, timeoutText(state, this.#url.text, limit)));
+    else this.#fail(new PetioleError(LEAF_TIMEOUT, timeoutText(state, this.#url.text, limit, this.#env.dialer.underWay())));
   }
 
   /** All interest is said again, both ways, and a slow link needs its time for that: as long as it goes on, we wait. */
@@ -238,7 +246,8 @@ export class Link implements AsyncDisposable {
     const message = explain(error);
     const wasReady = this.#state.at === "ready";
     this.#lastError = { code, message, wall: this.#env.clock.wall() };
-    this.#urls.onFailed(this.#url, this.#env.clock.now(), { code, message });
+    const remedy = error instanceof PetioleError ? error.remedy : "retry";
+    this.#urls.onFailed(this.#url, this.#env.clock.now(), { code, message, remedy });
     this.#event({ type: "ended", wait, grows });
     this.#env.log.warn(`${wasReady ? "link lost" : "no link"}: ${message}`, {
       code,
@@ -282,7 +291,10 @@ export class Link implements AsyncDisposable {
     return {
       onBatch: (batch) => this.#events.onBatch(batch),
       onInterest: (filter, queue) => this.#onInterest(filter, queue),
-      onInterestGone: (filter, queue) => this.#events.onInterestGone(filter, queue),
+      onInterestGone: (filter, queue) => {
+        this.#events.onInterestGone(filter, queue);
+        this.#relocation.onInterestGone(filter);
+      },
       onInfo: (json) => this.#onInfo(json),
       onError: (text) => this.#onHubError(text),
       onReceipt: () => this.#events.onReceipt(),
@@ -363,8 +375,9 @@ export class Link implements AsyncDisposable {
     this.#lastError = null;
     this.#liveness = this.#env.clock.every(LIVENESS_EVERY_MS, () => {
       this.#checkLiveness();
-      void this.#probeFirst();
+      void this.#relocation.onTick();
     });
+    this.#relocation.onUp(attempt.choice);
     this.#urls.onUp(this.#url, this.#env.clock.now());
     this.#transport.onUp(attempt.choice);
     const { name, version } = attempt.info!;
@@ -381,7 +394,7 @@ export class Link implements AsyncDisposable {
   #close(): void {
     this.#liveness?.[Symbol.dispose]();
     this.#liveness = undefined;
-    this.#probe?.abort();
+    this.#relocation.onDown();
     this.#past = this.#bytes();
     this.#attempt?.abort();
     this.#attempt = undefined;
@@ -474,23 +487,10 @@ export class Link implements AsyncDisposable {
     }
   }
 
-  /** With `no_randomize` and `return_to_first`: sees whether the first URL answers again, and goes back when it has for long enough. */
-  async #probeFirst(): Promise<void> {
-    const first = this.#urls.returnDue(this.#env.clock.now());
-    if (first === undefined || this.#probe !== undefined) return;
-    const probe = new AbortController();
-    this.#probe = probe;
-    using _limit = this.#env.clock.after(this.#patience.dialTimeout(0), () => probe.abort());
-    let hasAnswered = false;
-    try {
-      (await this.#transport.connect(first, probe.signal)).on("error", ignore).destroy();
-      hasAnswered = true;
-    } catch {
-      // it does not answer: that is what we wanted to know
-    }
-    this.#probe = undefined;
-    if (this.#state.at !== "ready" || !this.#urls.onProbe(this.#env.clock.now(), hasAnswered)) return;
-    this.#env.log.info("going back to the first URL", { from: this.#url.text, to: first.url.text });
+  /** Goes to another URL while this one still works. */
+  #leave(to: UrlChoice, why: string): void {
+    if (this.#state.at !== "ready") return;
+    this.#env.log.info(why, { from: this.#url.text, to: to.url.text });
     this.#attempt?.connection?.close();
     this.#event({ type: "ended", wait: 0, grows: false });
   }
@@ -533,7 +533,7 @@ export class Link implements AsyncDisposable {
       transport: this.#url.isWebSocket ? "websocket" : "tcp",
       urls,
       backoff: this.#remote.reconnect,
-      dialTimeout: this.#patience.dialTimeout(rounds),
+      dialTimeout: this.#patience.dialTimeout(rounds) + (this.#remote.proxy?.timeout ?? 0),
       phaseTimeout: this.#patience.phaseTimeout(rounds),
     };
   }

@@ -3,12 +3,12 @@
 import type { Millis } from "#base/clock.ts";
 import type { Link } from "./link-state.ts";
 
-/** `limit`: what the phase was given. */
-export function timeoutText(state: Link, url: string, limit: Millis): string {
+/** `limit`: what the phase was given. `dialing`: what a dial still waits for. */
+export function timeoutText(state: Link, url: string, limit: Millis, dialing: readonly string[]): string {
   const within = `within ${seconds(limit)}`;
   switch (state.at) {
     case "dialing":
-      return `hub ${url} did not answer ${within}; check the address, the network and the firewall`;
+      return `hub ${url} did not answer ${within}; check the address, the network and the firewall${dialing.length > 0 ? ` (${dialing.join("; ")})` : ""}`;
     case "securing":
       return `hub ${url} did not finish the TLS handshake ${within}; check tls.handshake_first and the port`;
     case "awaiting-info":

@@ -73,6 +73,9 @@ const RULES: readonly Rule[] = [
   },
 ];
 
+/** What a hub writes stands in logs and on the page. */
+const TEXT_CHARS_MAX = 300;
+
 export interface Rejection {
   readonly error: PetioleError;
   /** Fixed wait before the next attempt, or null for a growing one. */
@@ -82,9 +85,10 @@ export interface Rejection {
 /** What to make of the text of an -ERR line. */
 export function rejectionOf(hub: string, text: string): Rejection {
   const rule = RULES.find((candidate) => candidate.text.test(text));
-  if (rule === undefined) return { error: new PetioleError(LEAF_HUB_ERROR, `hub ${hub} ended the link: ${text}`), wait: null };
+  const words = text.slice(0, TEXT_CHARS_MAX).replaceAll(/\p{Cc}/gu, " ");
+  if (rule === undefined) return { error: new PetioleError(LEAF_HUB_ERROR, `hub ${hub} ended the link: ${words}`), wait: null };
   return {
-    error: new PetioleError(rule.code, `hub ${hub} refused: ${text}; ${rule.remedy}`, { remedy: "backoff" }),
+    error: new PetioleError(rule.code, `hub ${hub} refused: ${words}; ${rule.remedy}`, { remedy: "backoff" }),
     wait: rule.wait,
   };
 }

@@ -1,7 +1,7 @@
 // When to leave a working URL for the first one: only when the first has answered for as long as `return_to_first` says (soak), so
 // that a hub that comes and goes does not take the link with it. Pure: the caller probes and tells what came of it.
 //
-//   ready elsewhere ─ half the soak ─▶ probe ─ half ─▶ probe ─ half ─▶ probe ─▶ go        one that fails starts it anew
+//   ready elsewhere ─ half the soak or more ─▶ probe ─ half ─▶ probe ─ half ─▶ probe ─▶ go        one that fails starts it anew
 //
 // A return that ends badly doubles the soak, up to 16 times: a first URL that answers on TCP and then refuses the login would
 // otherwise be a reason to drop a good link again and again.
@@ -22,14 +22,16 @@ type State =
 
 export class ReturnToFirst {
   readonly #after: Millis | null;
+  readonly #share: number;
   #state: State = { at: "idle" };
   #factor = 1;
   #isFirstUp = false;
   #firstUpAt: Millis = 0;
 
-  /** `after`: null switches it off. */
-  constructor(after: Millis | null) {
+  /** `after`: null switches it off. `share`: where in half a soak this device begins to look, in [0, 1). */
+  constructor(after: Millis | null, share = 0) {
     this.#after = after;
+    this.#share = share;
   }
 
   /** A link is ready. */
@@ -39,7 +41,7 @@ export class ReturnToFirst {
       this.#firstUpAt = now;
       this.#state = { at: "idle" };
     } else if (this.#after !== null) {
-      this.#state = { at: "watching", since: null, nextAt: now + this.#every };
+      this.#state = { at: "watching", since: null, nextAt: now + this.#every * (1 + this.#share) };
     }
   }
 

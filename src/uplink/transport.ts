@@ -103,6 +103,7 @@ class Limit implements Disposable {
     this.signal = controller.signal;
     this.#outer = outer;
     this.#onAbort = () => controller.abort(outer.reason);
+    if (outer.aborted) this.#onAbort();
     outer.addEventListener("abort", this.#onAbort, { once: true });
     this.#timer = clock.after(after, () => controller.abort(new Error("too late")));
   }

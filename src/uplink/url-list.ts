@@ -90,6 +90,8 @@ interface Entry {
   /** Failures in a row that need a person, and the rounds still to sit out for them. */
   personFailures: number;
   sitsOut: number;
+  /** Among equals the lower one comes first. */
+  readonly rank: number;
   triedAt: Millis;
   lastUpAt: Millis | null;
   lastFailure: { readonly code: string; readonly message: string; readonly at: Millis } | null;
@@ -102,6 +104,7 @@ export class UrlList {
   readonly #ignoresGossip: boolean;
   readonly #places: ReadonlySet<string>;
   readonly #return: ReturnToFirst;
+  readonly #entropy: Pick<Entropy, "random">;
   /** By place. */
   #gossiped = new Map<string, Entry>();
   #round: Entry[] = [];
@@ -113,13 +116,14 @@ export class UrlList {
 
   constructor(options: UrlListOptions, entropy: Pick<Entropy, "random">) {
     const urls = options.noRandomize ? options.urls : shuffled(options.urls, entropy);
-    this.#configured = urls.map((url) => newEntry(url, null, null));
+    this.#configured = urls.map((url) => newEntry(url, null, null, 0));
+    this.#entropy = entropy;
     this.#isOrdered = options.noRandomize;
     this.#ignoresGossip = options.ignoreDiscoveredServers;
     this.#places = new Set(urls.map(({ endpoint }) => placeOf(endpoint)));
     this.#roundSize = urls.length;
     const after = options.noRandomize && urls.length > 0 ? options.reconnect.returnToFirst : null;
-    this.#return = new ReturnToFirst(after);
+    this.#return = new ReturnToFirst(after, entropy.random());
   }
 
   /** URLs in the round under way: the back-off grows after that many. */
@@ -259,7 +263,10 @@ export class UrlList {
   }
 
   get #leastFailed(): readonly Entry[] {
-    return [...this.#gossiped.values()].sort((a, b) => a.failures - b.failures || a.triedAt - b.triedAt);
+    return [...this.#gossiped.values()].sort((a, b) => {
+      if (a.failures !== b.failures) return a.failures - b.failures;
+      return a.triedAt === b.triedAt ? a.rank - b.rank : a.triedAt - b.triedAt; // most have never been tried: -Infinity
+    });
   }
 
   #find(url: RemoteUrl): Entry | undefined {
@@ -272,15 +279,16 @@ export class UrlList {
 
   /** What is known of a place stays known when it is named again. */
   #gossipEntry(url: RemoteUrl, place: string, source: string, name: string | null): Entry {
-    const entry = newEntry(url, source, name);
+    // A hub tells all its leaves the same order: left so, a whole fleet would run to the same node.
+    const entry = newEntry(url, source, name, this.#isOrdered ? 0 : this.#entropy.random());
     const before = this.#gossiped.get(place);
     if (before === undefined || before.url.text !== url.text) return entry;
-    const { failures, triedAt, lastUpAt, lastFailure, rtt, usesBorrowedName } = before;
-    return { ...entry, failures, triedAt, lastUpAt, lastFailure, rtt, usesBorrowedName: usesBorrowedName && name !== null };
+    const { failures, triedAt, rank, lastUpAt, lastFailure, rtt, usesBorrowedName } = before;
+    return { ...entry, failures, triedAt, rank, lastUpAt, lastFailure, rtt, usesBorrowedName: usesBorrowedName && name !== null };
   }
 }
 
-function newEntry(url: RemoteUrl, source: string | null, borrowedName: string | null): Entry {
+function newEntry(url: RemoteUrl, source: string | null, borrowedName: string | null, rank: number): Entry {
   return {
     url,
     isConfigured: source === null,
@@ -290,6 +298,7 @@ function newEntry(url: RemoteUrl, source: string | null, borrowedName: string | 
     failures: 0,
     personFailures: 0,
     sitsOut: 0,
+    rank,
     triedAt: Number.NEGATIVE_INFINITY,
     lastUpAt: null,
     lastFailure: null,

@@ -148,12 +148,20 @@ test("a link that was ready for long starts over with short delays, a flapping o
 
 test("delays: the next URL of a round soon, the next round by back-off up to its ceiling, fixed and growing ones as asked", () => {
   const plain = { wait: null, grows: false };
-  assert.ok(delayBefore(1, plain, RULES, 1) <= 250, "second URL of the first round");
+  assert.ok(delayBefore(1, plain, RULES, 1, false) <= 250, "second URL of the first round");
   for (let attempt = 0; attempt < 200; attempt += 2) {
-    const delay = delayBefore(attempt, plain, RULES, 0.999);
+    const delay = delayBefore(attempt, plain, RULES, 0.999, false);
     assert.ok(delay >= 500 && delay <= 60_000, `attempt ${attempt}: ${delay}`);
   }
-  assert.ok(delayBefore(100, plain, RULES, 0) >= 30_000, "half of the ceiling at least");
-  assert.ok(delayBefore(0, { wait: 30_000, grows: true }, RULES, 0) >= 30_000);
-  assert.ok(delayBefore(50, { wait: null, grows: true }, RULES, 1) <= 30_000);
+  assert.ok(delayBefore(100, plain, RULES, 0, false) >= 30_000, "half of the ceiling at least");
+  assert.ok(delayBefore(0, { wait: 30_000, grows: true }, RULES, 0, false) >= 30_000);
+  assert.ok(delayBefore(50, { wait: null, grows: true }, RULES, 1, false) <= 30_000);
+});
+
+test("whatever a connection ended in, the wait behind it is spread over three seconds and more: a fleet falls in one instant", () => {
+  const plain = { wait: null, grows: false };
+  for (const attempt of [0, 1, 2, 3, 9]) {
+    const [least, most] = [0, 0.9999].map((random) => delayBefore(attempt, plain, RULES, random, true));
+    assert.ok(least! >= 500 && most! - least! >= 2999 && most! <= 61_000, `attempt ${attempt}: ${least} to ${most}`);
+  }
 });

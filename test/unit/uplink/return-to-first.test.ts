@@ -34,6 +34,15 @@ test("ready elsewhere for half the time the first probe, and three answers over 
   assert.equal(machine.isProbeDue(100 * MINUTE), false); // told once
 });
 
+test("a fleet that came over in one instant goes back spread over half the time", () => {
+  const went = [0, 0.25, 0.5, 0.9].map((share) => {
+    const machine = new ReturnToFirst(AFTER, share);
+    machine.onUp(false, 0);
+    return soak(machine, 0, () => true)! / MINUTE;
+  });
+  assert.deepEqual(went, [15, 17, 18, 20]);
+});
+
 test("one probe without an answer starts the time anew", () => {
   const machine = new ReturnToFirst(AFTER);
   machine.onUp(false, 0);

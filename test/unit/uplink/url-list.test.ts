@@ -138,6 +138,27 @@ test("a name borrowed for a gossiped address is left when TLS fails, and taken a
   assert.deepEqual(names, ["a.example", "10.0.0.5", "a.example"]);
 });
 
+test("a fleet that heard the same gossip does not run to the same node; with no_randomize the order is the hub's", () => {
+  const told = ["n1:7422", "n2:7422", "n3:7422"];
+  for (const [noRandomize, least] of [
+    [false, 10],
+    [true, 0],
+  ] as const) {
+    const counts = new Map(told.map((each) => [`tls://${each}`, 0]));
+    for (let i = 0; i < 90; i++) {
+      const list = listOf([A], { noRandomize });
+      list.onUp(list.next(0).url, 0);
+      list.onInfo(A, told, "hubs");
+      list.onInfo(A, told, "hubs");
+      assert.equal(list.next(1).url, A);
+      const { text } = list.next(2).url;
+      counts.set(text, counts.get(text)! + 1);
+    }
+    for (const count of counts.values()) assert.ok(count >= least, JSON.stringify([...counts]));
+    if (noRandomize) assert.equal(counts.get("tls://n1:7422"), 90);
+  }
+});
+
 test("newer gossip of a cluster replaces its older one, on whichever URL it is heard; other clusters keep theirs", () => {
   const list = listOf([A, B]);
   const gossiped = () =>
