@@ -199,6 +199,17 @@ for (const version of TESTED_LINES) {
     assert.equal(await promise, "hello");
   });
 
+  test(`hub ${version} that does not advertise its leaf port is taken for one all the same`, async () => {
+    await using hub = await startHub({ version, leafnodes: { no_advertise: true } });
+    await using spoke = await startSpoke({ remote: { urls: [hub.leafUrlAs(LEAF)] } });
+    await spoke.untilReady();
+    const { urls } = spoke.spoke.report().remotes[0]!.link;
+    assert.deepEqual(
+      urls.map(({ configured }) => configured),
+      [true],
+    );
+  });
+
   test(`hub ${version}: the client port is told from the leaf port`, async () => {
     await using hub = await startHub({ version });
     await using spoke = await startSpoke({ remote: { urls: [hub.server.clientUrl.replace(/\/\/.*@/, "//")], ...LOGIN } });
