@@ -9,6 +9,7 @@ import { PetioleError, ProtocolError } from "#base/errors.ts";
 import type { ByteStream } from "#base/net.ts";
 import { NumberRing } from "#base/ring.ts";
 import type { Carrier } from "#outbox/hub-view.ts";
+import { PIECE_BYTES_MAX } from "#s2/codec.ts";
 import { writePing, writePong } from "#wire/leaf-lines.ts";
 import { type LeafHandler, LeafParser } from "#wire/leaf-parser.ts";
 import { WireWriter } from "#wire/wire-writer.ts";
@@ -23,6 +24,8 @@ const GATHERED_BYTES_MAX = 32 * 1024;
 const PONGS_MAX = 10_000;
 /** Flushes up to this are copied to size: each would hold a whole gathering buffer while the socket waits. */
 const COPIED_BYTES_MAX = 8 * 1024;
+/** Plaintext of one TLS record: the hub sees nothing of it before it is whole. */
+const RECORD_BYTES_MAX = 16 * 1024;
 /** How long a goodbye may take. */
 const GOODBYE_MS: Millis = 1000;
 
@@ -312,7 +315,16 @@ export class LeafConnection implements Carrier {
     this.#ratio += (ratio - this.#ratio) * Math.min(1, plainBytes / (16 * 1024));
     const now = this.#clock.now();
     this.flow.onSent(wireBytes, now);
-    while (this.#gatheredPings.size > 0) this.flow.onPing(now, (plainBytes - this.#gatheredPings.shift()) * ratio);
+    while (this.#gatheredPings.size > 0) {
+      const end = Math.min(plainBytes, Math.ceil(this.#gatheredPings.shift() / this.#grain) * this.#grain);
+      this.flow.onPing(now, (plainBytes - end) * ratio);
+    }
+  }
+
+  /** Bytes that come to the hub's parser at once. A PING in front of the last of them is answered when all have arrived. */
+  get #grain(): number {
+    if (this.#compression !== undefined) return PIECE_BYTES_MAX;
+    return "encrypted" in this.#stream ? RECORD_BYTES_MAX : 1;
   }
 
   #tellRoom(): void {
@@ -350,8 +362,8 @@ export class LeafConnection implements Carrier {
     const kind = this.#kinds.shift();
     this.#probe();
     this.#events.onRoundTrip(rtt);
-    if (kind === BARRIER) this.#events.onReceipt();
     if (this.#isEnded) return;
+    if (kind === BARRIER) this.#events.onReceipt();
     // The window may have shrunk below what left without a PING behind it: nothing else would ever confirm that.
     if (this.flow.unmarked >= this.flow.window / 4 && this.#gatheredPings.size === 0) this.ping();
     this.#tellRoom();

@@ -178,8 +178,9 @@ export function delayBefore(
   const { min, max, jitter } = rules.backoff;
   const round = Math.floor(attempt / rules.urls);
   if (attempt === 0 || wasConnected) {
-    const spread = Math.max(min * FIRST_SPREAD, Math.min(max, min * 2 ** round));
-    return min * (1 - jitter) + spread * random;
+    const least = min * (1 - jitter);
+    const spread = Math.max(min * FIRST_SPREAD, Math.min(max - least, min * 2 ** round));
+    return least + spread * random;
   }
   return attempt % rules.urls === 0 ? backoff(rules.backoff, round, random) : NEXT_URL_MS * random;
 }
