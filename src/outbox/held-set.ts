@@ -4,8 +4,9 @@
 export const HELD_RUNS_MAX = 65_536;
 
 export class HeldSet {
-  /** from, through, from, through … rising, never touching. */
+  /** from, through, from, through … rising, never touching; those before `#head` are gone. */
   #runs: number[] = [];
+  #head = 0;
   #size = 0;
 
   /** Records held. */
@@ -14,12 +15,12 @@ export class HeldSet {
   }
 
   get isFull(): boolean {
-    return this.#runs.length >= HELD_RUNS_MAX * 2;
+    return this.#runs.length - this.#head >= HELD_RUNS_MAX * 2;
   }
 
   /** The lowest held seq; Infinity when none. */
   get first(): number {
-    return this.#runs[0] ?? Number.POSITIVE_INFINITY;
+    return this.#runs[this.#head] ?? Number.POSITIVE_INFINITY;
   }
 
   /** The lowest held seq above `seq`; Infinity when none. */
@@ -37,8 +38,8 @@ export class HeldSet {
   }
 
   add(seq: number): void {
-    const last = this.#runs.at(-1);
-    if (last === undefined || seq > last + 1) this.#runs.push(seq, seq);
+    const last = this.#head < this.#runs.length ? this.#runs.at(-1)! : Number.NEGATIVE_INFINITY;
+    if (seq > last + 1) this.#runs.push(seq, seq);
     else if (seq === last + 1) this.#runs[this.#runs.length - 1] = seq;
     else if (this.has(seq)) return;
     else this.#insert(seq);
@@ -49,7 +50,7 @@ export class HeldSet {
   #insert(seq: number): void {
     const before = this.#runAt(seq);
     const at = this.#runs[before]! <= seq ? before + 2 : before; // the new run's place
-    const joinsBefore = at > 0 && this.#runs[at - 1] === seq - 1;
+    const joinsBefore = at > this.#head && this.#runs[at - 1] === seq - 1;
     const joinsAfter = this.#runs[at] === seq + 1;
     if (joinsBefore && joinsAfter) this.#runs.splice(at - 1, 2);
     else if (joinsBefore) this.#runs[at - 1] = seq;
@@ -63,7 +64,8 @@ export class HeldSet {
     const through = this.#runs[run + 1];
     if (from === undefined || through === undefined || seq < from || seq > through) return;
     this.#size -= 1;
-    if (from === through) this.#runs.splice(run, 2);
+    if (from === through && run === this.#head) this.#cut(run + 2);
+    else if (from === through) this.#runs.splice(run, 2);
     else if (seq === from) this.#runs[run] = seq + 1;
     else if (seq === through) this.#runs[run + 1] = seq - 1;
     else this.#runs.splice(run + 1, 0, seq - 1, seq + 1);
@@ -71,27 +73,35 @@ export class HeldSet {
 
   /** Forgets everything up to `seq`. */
   removeThrough(seq: number): void {
-    let runs = 0;
-    while (runs < this.#runs.length && this.#runs[runs + 1]! <= seq) {
-      this.#size -= this.#runs[runs + 1]! - this.#runs[runs]! + 1;
-      runs += 2;
+    let end = this.#head;
+    while (end < this.#runs.length && this.#runs[end + 1]! <= seq) {
+      this.#size -= this.#runs[end + 1]! - this.#runs[end]! + 1;
+      end += 2;
     }
-    if (runs > 0) this.#runs.splice(0, runs);
-    if (this.#runs.length > 0 && this.#runs[0]! <= seq) {
-      this.#size -= seq - this.#runs[0]! + 1;
-      this.#runs[0] = seq + 1;
+    this.#cut(end);
+    if (this.#head < this.#runs.length && this.#runs[this.#head]! <= seq) {
+      this.#size -= seq - this.#runs[this.#head]! + 1;
+      this.#runs[this.#head] = seq + 1;
     }
   }
 
-  /** Index of the last run that begins at or below `seq`, or 0. */
+  /** Lets go of the runs before `head`: a backlog leaves from the front, and moving all that follow for each would take minutes. */
+  #cut(head: number): void {
+    this.#head = head;
+    if (head < this.#runs.length / 2) return;
+    this.#runs = this.#runs.slice(head);
+    this.#head = 0;
+  }
+
+  /** Index of the last run that begins at or below `seq`, or the first. */
   #runAt(seq: number): number {
-    let low = 0;
+    let low = this.#head / 2;
     let high = this.#runs.length / 2;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.#runs[middle * 2]! <= seq) low = middle + 1;
       else high = middle;
     }
-    return Math.max(0, low - 1) * 2;
+    return Math.max(this.#head, (low - 1) * 2);
   }
 }

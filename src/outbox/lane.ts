@@ -4,7 +4,7 @@
 //          confirmed           sent          committed        last
 //
 //   direct    the link has everything up to `last`: new messages are staged and sent at once
-//   draining  the link is behind: it reads the journal, then the stage, and turns direct when it has caught up
+//   draining  the link is behind: drain.ts reads the journal, then the stage, and turns direct when it has caught up
 //   down      no link: staged messages are committed each interval
 //
 // A message is safe when it is committed (journal, after fdatasync) or confirmed (a PONG behind it), whichever comes first.
@@ -13,15 +13,15 @@
 
 import { assert } from "#base/assert.ts";
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
-import { explain, isFault } from "#base/errors.ts";
+import { explain } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { NumberRing } from "#base/ring.ts";
 import type { Batch } from "#core/batch.ts";
 import type { Ticket } from "#core/sink.ts";
 import type { Journal } from "#journal/journal.ts";
-import type { JournalReader } from "#journal/reader.ts";
-import { bodyBytes, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime } from "#journal/record.ts";
+import { bodyBytes, RECORD_HEADER_BYTES, recordSeq, recordTime } from "#journal/record.ts";
 import { Committer } from "./committer.ts";
+import { Drain } from "./drain.ts";
 import { HeldSet } from "./held-set.ts";
 import type { Carrier } from "./hub-view.ts";
 import { encodeKept, KeptView, keptBytes } from "./kept-message.ts";
@@ -30,13 +30,8 @@ import { Stage } from "./stage.ts";
 
 /** Staged bytes above which publishers are paused: the disk cannot keep up. */
 export const STAGE_BYTES_MAX = 8 * 1024 * 1024;
-/** Read from the journal in one go, at most; the link's room may ask for less. */
-const DRAIN_READ_BYTES = 256 * 1024;
-const DRAIN_READ_BYTES_MIN = 4 * 1024;
 /** PINGs under way as receipts, at most. */
 const BARRIERS_MAX = 2;
-/** Wait before a read that failed is tried again. */
-const RETRY_MS: Millis = 1000;
 
 /** What becomes of one kept message now that the link could take it. `park`: nobody listens, but somebody may soon. */
 export type Fate =
@@ -56,7 +51,7 @@ export interface LaneHost {
   onSafe(): void;
   /** The stage has room again. */
   onRoom(): void;
-  /** The link has everything of this lane, or all that it can give for now. */
+  /** The lane is no longer behind: the link has everything of it, or all that it can give for now. */
   onCaughtUp(): void;
   /** A commit is done: a good moment to keep within the limits of the disk. */
   onCommitted(): Promise<void>;
@@ -73,6 +68,7 @@ export class Lane implements AsyncDisposable {
   readonly #writer: KeptWriter;
   readonly #stage = new Stage();
   readonly #committer: Committer;
+  readonly #drain: Drain;
   readonly #held = new HeldSet();
   /** Held messages that are on their way after all, rising. */
   readonly #heldSent = new NumberRing();
@@ -83,10 +79,7 @@ export class Lane implements AsyncDisposable {
   readonly #view = new KeptView();
   #carrier: Carrier | undefined;
   #isDirect = false;
-  #drain: Promise<void> | undefined;
-  #reader: JournalReader | undefined;
-  #wake = Promise.withResolvers<void>();
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
   #lastSeq: number;
   #sentSeq: number;
   #confirmedSeq: number;
@@ -94,13 +87,13 @@ export class Lane implements AsyncDisposable {
   /** While held messages are looked through again: everything up to here that is not held has been confirmed. */
   #doneSeq = 0;
   #isLookDue = false;
+  /** What comes next is to be held, and was found to have no place. */
+  #wantsPlace = false;
   /** The router has seen us full and paused publishers: it must hear when there is room. */
   #hasBeenFull = false;
   /** When the batch under way began to be staged; 0 between batches. */
   #batchAt: Millis = 0;
   #sentMessages = 0;
-  #readFault: string | null = null;
-  #retry: Disposable | undefined;
   #delivered = 0;
 
   constructor(
@@ -128,6 +121,26 @@ export class Lane implements AsyncDisposable {
       onPassed: () => this.#onPassed(),
     };
     this.#committer = new Committer(journal, this.#stage, options.commitInterval, committing, env);
+    const lane = this;
+    const draining = {
+      get target() {
+        return lane.#isDirect ? undefined : lane.#carrier;
+      },
+      get mustWait() {
+        return lane.#isLookDue || lane.#isStuck;
+      },
+      get sentSeq() {
+        return lane.#sentSeq;
+      },
+      sendNext: (slab: Buffer, at: number, epoch: number) => this.#sendFromBacklog(slab, at, epoch),
+      skipTo: (seq: number) => {
+        this.#sentSeq = Math.max(this.#sentSeq, seq);
+      },
+      onPass: (carrier: Carrier) => this.#onDrained(carrier),
+      onCaughtUp: (carrier: Carrier) => this.#onCaughtUp(carrier),
+      onFault: () => host.onCaughtUp(), // nobody waits for a lane that cannot read
+    };
+    this.#drain = new Drain(journal, this.#stage, draining, env);
   }
 
   get isFull(): boolean {
@@ -141,7 +154,11 @@ export class Lane implements AsyncDisposable {
 
   /** There is a link, and it does not have everything yet though it could. */
   get isBehind(): boolean {
-    return this.#carrier !== undefined && !this.#isDirect && this.#readFault === null && !this.#held.isFull;
+    return this.#carrier !== undefined && !this.#isDirect && this.#drain.fault === null && !this.#isStuck;
+  }
+
+  get #isStuck(): boolean {
+    return this.#wantsPlace && this.#held.isFull;
   }
 
   status() {
@@ -157,7 +174,7 @@ export class Lane implements AsyncDisposable {
       committedSeq: this.#committer.committedSeq,
       delivered: this.#delivered,
       commits: this.#committer.commits,
-      fault: this.#committer.fault ?? this.#readFault,
+      fault: this.#committer.fault ?? this.#drain.fault,
     };
   }
 
@@ -166,7 +183,7 @@ export class Lane implements AsyncDisposable {
    * `time` is the capture time in milliseconds since 1970.
    */
   stage(batch: Batch, index: number, ticket: Ticket, time: number, fate: Fate): void {
-    assert(!this.#isClosed, "stage into a closed lane");
+    assert(this.#closing === undefined, "stage into a closed lane");
     const seq = ++this.#lastSeq;
     const bytes = keptBytes(batch, index);
     const { slab, body } = this.#stage.add(seq, time, bytes);
@@ -194,7 +211,7 @@ export class Lane implements AsyncDisposable {
     this.#askReceipt();
     this.#committer.arm();
     if (this.isFull) this.#hasBeenFull = true;
-    if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
+    this.#drain.start();
   }
 
   /** A link is ready: everything unconfirmed is sent again, in order. */
@@ -202,7 +219,7 @@ export class Lane implements AsyncDisposable {
     this.#carrier = carrier;
     this.#isLookDue = this.#held.size > 0;
     this.#tryLookAgain();
-    this.#startDrain();
+    this.#drain.wake();
   }
 
   onDown(): void {
@@ -212,8 +229,9 @@ export class Lane implements AsyncDisposable {
     this.#heldSent.clear();
     this.#sentSeq = this.#confirmedSeq;
     this.#sentMessages = this.#delivered;
-    this.#reader = undefined;
-    this.#wakeDrain();
+    this.#wantsPlace = false;
+    this.#drain.goBack();
+    this.#drain.wake();
   }
 
   /** The PONG of the oldest barrier: the hub has parsed and delivered everything sent before it. */
@@ -231,7 +249,7 @@ export class Lane implements AsyncDisposable {
     this.#tryLookAgain();
     this.#askReceipt();
     this.#carrier?.flush();
-    this.#wakeDrain();
+    this.#drain.wake();
   }
 
   /** Somebody at the hub may listen to what is held, or nobody ever will: look through it again. */
@@ -240,7 +258,7 @@ export class Lane implements AsyncDisposable {
     this.#isLookDue = true;
     this.#isDirect = false;
     this.#tryLookAgain();
-    this.#startDrain();
+    this.#drain.wake();
   }
 
   /** Goes back to the first held message, once nothing is under way: what was sent must not be sent twice over one link. */
@@ -250,13 +268,13 @@ export class Lane implements AsyncDisposable {
     this.#doneSeq = Math.max(this.#doneSeq, this.#confirmedSeq);
     this.#confirmedSeq = Math.min(this.#confirmedSeq, this.#held.first - 1);
     this.#sentSeq = this.#confirmedSeq;
-    this.#reader = undefined;
+    this.#wantsPlace = false;
+    this.#drain.goBack();
   }
 
   /** Room in the link: go on with the backlog. */
   onRoom(): void {
-    this.#wakeDrain();
-    if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
+    this.#drain.wake();
   }
 
   /** Forgets the oldest segment on flash. Returns what was lost, undefined when there is nothing to forget. */
@@ -266,6 +284,7 @@ export class Lane implements AsyncDisposable {
     this.#held.removeThrough(dropped.throughSeq);
     this.#confirmedSeq = Math.max(this.#confirmedSeq, dropped.throughSeq);
     this.#sentSeq = Math.max(this.#sentSeq, dropped.throughSeq);
+    this.#drain.wake(); // there may be a place among the held again
     return dropped;
   }
 
@@ -275,19 +294,21 @@ export class Lane implements AsyncDisposable {
     let isOver = false;
     using _timer = this.#clock.after(budget, () => {
       isOver = true;
-      this.#wakeDrain();
+      this.#drain.wake();
     });
     while (!isOver && this.#clock.now() < end && this.#carrier !== undefined && this.#confirmedSeq < this.#lastSeq)
-      await this.#wake.promise;
+      await this.#drain.woken;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.onDown();
     this.#committer[Symbol.dispose]();
-    this.#retry?.[Symbol.dispose]();
-    await this.#drain;
+    await this.#drain[Symbol.asyncDispose]();
     try {
       await this.#committer.commitAll();
     } catch (error) {
@@ -318,13 +339,16 @@ export class Lane implements AsyncDisposable {
 
   // ── safe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** A PONG may have overtaken the disk: it could not free what was being written, nor what was staged behind that. */
   #onWritten(): void {
-    this.journal.free(this.#doneThrough()); // the PONG may have overtaken the disk
+    this.#stage.confirm(this.#doneThrough());
+    this.journal.free(this.#doneThrough());
     this.#tellSafe();
   }
 
   #onPassed(): void {
-    this.#wakeDrain();
+    this.#stage.confirm(this.#doneThrough());
+    this.#drain.wake();
     this.#tellRoom();
   }
 
@@ -352,117 +376,46 @@ export class Lane implements AsyncDisposable {
     return Math.min(Math.max(this.#confirmedSeq, this.#doneSeq), this.#held.first - 1);
   }
 
-  // ── drain ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── backlog ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #wakeDrain(): void {
-    this.#wake.resolve();
-    this.#wake = Promise.withResolvers();
-  }
-
-  #startDrain(): void {
-    if (this.#drain !== undefined || this.#isClosed) return;
-    this.#drain = this.#runDrain()
-      .then(() => {
-        this.#readFault = null;
-      })
-      .catch((error: unknown) => {
-        if (!isFault(error)) throw error;
-        if (this.#readFault === null)
-          this.#log.error("outbox: reading the backlog failed; trying again", { error: explain(error) });
-        this.#readFault = explain(error);
-        this.#host.onCaughtUp(); // nobody waits for a lane that cannot read
-        this.#retry ??= this.#clock.after(RETRY_MS, () => {
-          this.#retry = undefined;
-          if (this.#carrier !== undefined && !this.#isDirect) this.#startDrain();
-        });
-      })
-      .finally(() => {
-        this.#drain = undefined;
-        this.#reader = undefined;
-      });
-  }
-
-  /** Sends what the journal holds, then what the stage holds, until the link has everything. Ends when it does, or when the link is gone. */
-  async #runDrain(): Promise<void> {
-    for (;;) {
-      const carrier = this.#carrier;
-      if (carrier === undefined || this.#isClosed || this.#isDirect) return;
-      if (this.#isLookDue || !this.#hasWindow(carrier)) {
-        if (this.#held.isFull) this.#host.onCaughtUp(); // nor for one that can hold no more
-        await this.#wake.promise;
-        continue;
-      }
-      if (this.#sentSeq >= this.journal.lastSeq) {
-        if (this.#sendStaged(carrier)) {
-          this.#isDirect = true;
-          this.#finishPass(carrier);
-          this.#host.onCaughtUp();
-          return;
-        }
-        this.#finishPass(carrier);
-        continue;
-      }
-      this.#reader ??= this.journal.read(this.#sentSeq + 1);
-      const reader = this.#reader;
-      const durable = this.journal.lastSeq; // taken before reading: what is appended meanwhile must be read, too
-      const read = await reader.next(Math.max(DRAIN_READ_BYTES_MIN, Math.min(DRAIN_READ_BYTES, Math.floor(carrier.room))));
-      if (this.#carrier !== carrier || this.#reader !== reader) continue;
-      if (read === undefined) {
-        this.#reader = undefined;
-        this.#sentSeq = Math.max(this.#sentSeq, durable); // the numbers in between were confirmed before they were written
-        continue;
-      }
-      for (let at = read.start; at < read.end; at += recordBytes(read.slab, at)) {
-        if (recordSeq(read.slab, at) > this.#sentSeq) this.#sendFromBacklog(read.slab, at, read.epoch);
-      }
-      this.#finishPass(carrier);
-    }
-  }
-
-  #hasWindow(carrier: Carrier): boolean {
-    return !carrier.isCongested && !this.#held.isFull;
-  }
-
-  #finishPass(carrier: Carrier): void {
+  #onDrained(carrier: Carrier): void {
     this.#askReceipt();
     carrier.flush();
   }
 
-  /** Returns true when everything in memory has been sent; false when the link cannot take more now. */
-  #sendStaged(carrier: Carrier): boolean {
-    let isAllSent = true;
-    this.#stage.forEachAfter(this.#sentSeq, (slab, at) => {
-      if (!this.#hasWindow(carrier)) {
-        isAllSent = false;
-        return false;
-      }
-      this.#sendFromBacklog(slab, at, this.journal.epoch);
-      return true;
-    });
-    if (isAllSent) this.#sentSeq = this.#lastSeq;
-    return isAllSent;
+  #onCaughtUp(carrier: Carrier): void {
+    this.#sentSeq = this.#lastSeq;
+    this.#isDirect = true;
+    this.#onDrained(carrier);
+    this.#host.onCaughtUp();
   }
 
-  #sendFromBacklog(slab: Buffer, at: number, epoch: number): void {
+  /** False: it is to be held, and there is no place. Nobody waits for a lane that is stuck. */
+  #sendFromBacklog(slab: Buffer, at: number, epoch: number): boolean {
     const seq = recordSeq(slab, at);
-    this.#decide(slab, at, epoch, seq);
-    this.#sentSeq = seq;
+    this.#wantsPlace = !this.#decide(slab, at, epoch, seq);
+    if (this.#wantsPlace) this.#host.onCaughtUp();
+    else this.#sentSeq = seq;
+    return !this.#wantsPlace;
   }
 
-  #decide(slab: Buffer, at: number, epoch: number, seq: number): void {
+  #decide(slab: Buffer, at: number, epoch: number, seq: number): boolean {
     const isHeld = this.#held.has(seq);
-    if (seq <= this.#doneSeq && !isHeld) return;
+    if (seq <= this.#doneSeq && !isHeld) return true;
     if (!this.#view.look(slab, at + RECORD_HEADER_BYTES, bodyBytes(slab, at))) {
       this.#host.onUnreadable(seq);
-      return;
+      return true;
     }
     const time = recordTime(slab, at);
     const fate = this.#host.fateOf(this.#view.subjectText(), this.#writer.sizeOf(this.#view, epoch, seq, time), seq, time);
     if (fate.at === "park") {
-      if (!isHeld) this.#held.add(seq);
-      return;
+      if (isHeld) return true;
+      if (this.#held.isFull) return false;
+      this.#held.add(seq);
+      return true;
     }
     if (isHeld) this.#heldSent.push(seq);
     if (fate.at === "send") this.#send(slab, at, epoch, fate.groups);
+    return true;
   }
 }

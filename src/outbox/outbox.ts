@@ -10,7 +10,6 @@
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
 import type { Entropy } from "#base/entropy.ts";
-import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import type { Batch } from "#core/batch.ts";
 import {
@@ -27,7 +26,7 @@ import {
   sizeOf,
 } from "#core/batch.ts";
 import type { Origin, Plan, Ticket, Upstream } from "#core/sink.ts";
-import { displaySubject, isReserved, subjectMatches } from "#core/subject.ts";
+import { displaySubject, isReserved, isValidSubject, subjectMatches } from "#core/subject.ts";
 import { type Journal, openJournal } from "#journal/journal.ts";
 import { addressOf } from "#wire/leaf-lines.ts";
 import type { Carrier, HubView, Listening } from "./hub-view.ts";
@@ -123,8 +122,6 @@ export class Outbox implements Upstream, AsyncDisposable {
   #hasLive = false;
   /** Something that is not kept was written to a link that has no room: its publishers must slow down. */
   #hasOverrun = false;
-  /** The disk is looked after by one lane at a time: two would both drop for the same lack of room. */
-  #looking: Promise<void> = Promise.resolve();
   #toldSafe: Ticket = 0;
   #lastTicket: Ticket = 0;
   #time: WallMillis = 0;
@@ -146,8 +143,8 @@ export class Outbox implements Upstream, AsyncDisposable {
       onSafe: () => this.#tellSafe(),
       onRoom: () => this.#listener?.onRoom(),
       onCaughtUp: () => this.lanes.onCaughtUp(urgency),
-      onCommitted: () => this.#lookAfterDisk(() => retention.keepWithinLimits(this.lanes.all)),
-      onDiskFull: () => this.#lookAfterDisk(() => retention.makeRoom(this.lanes.all)),
+      onCommitted: () => retention.keepWithinLimits(this.lanes.all),
+      onDiskFull: () => retention.makeRoom(this.lanes.all),
       onUnreadable: (seq) => this.losses.add("unreadable", 1, { lane: urgency, fromSeq: seq, throughSeq: seq }),
     });
     this.lanes = new LaneSet(CLASSES.map((urgency) => makeLane(urgency, hostFor(urgency))));
@@ -165,6 +162,11 @@ export class Outbox implements Upstream, AsyncDisposable {
   // ── from the router ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   plan(subject: string, servedGroups: readonly string[]): Plan {
+    this.#plans.delete(subject); // the router asks because something changed, local members of a queue group perhaps
+    return this.#plan(subject, servedGroups);
+  }
+
+  #plan(subject: string, servedGroups: readonly string[]): SubjectPlan {
     const { hub } = this.#deps;
     const rule = this.#options.rules.find((candidate) => candidate.subjects.some((filter) => subjectMatches(filter, subject)));
     const listening = hub.listening(subject, servedGroups);
@@ -180,7 +182,7 @@ export class Outbox implements Upstream, AsyncDisposable {
       lane: this.lanes.lane(rule?.class ?? "state"),
       line: `LMSG ${addressOf(subject, "", groups)}`,
       fate: fateFor(listening, groups, rule),
-    } satisfies SubjectPlan;
+    };
   }
 
   take(batch: Batch, index: number, plan: Plan, ticket: Ticket): boolean {
@@ -234,11 +236,13 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#listener?.onRoom();
   }
 
-  /** The hub's interest or permissions changed, for the literal `subject` or, without one, in general. */
-  onInterest(subject?: string): void {
+  /** The hub's interest in `filter` or, without one, its interest and permissions in general changed. */
+  onInterest(filter?: string): void {
+    const subject = filter !== undefined && isValidSubject(filter) ? filter : undefined;
+    this.#listener?.invalidate(subject);
+    if (filter !== undefined && isReserved(filter)) return; // never kept: an inbox that comes or goes is nothing to the lanes
     if (subject === undefined) this.#plans.clear();
     else this.#plans.delete(subject);
-    this.#listener?.invalidate(subject);
     this.lanes.lookAgain();
   }
 
@@ -273,17 +277,6 @@ export class Outbox implements Upstream, AsyncDisposable {
     if (watermark <= this.#toldSafe) return;
     this.#toldSafe = watermark;
     this.#listener?.onSafe(watermark);
-  }
-
-  /** A disk that refuses even this must not end the commits: they find out by themselves. */
-  #lookAfterDisk(task: () => Promise<void>): Promise<void> {
-    this.#looking = this.#looking.then(task).catch((error: unknown) => {
-      if (!isFault(error)) throw error;
-      this.#env.log.warn("outbox: could not look after its limits on disk; tried again with the next commit", {
-        error: explain(error),
-      });
-    });
-    return this.#looking;
   }
 
   // ── kept ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -324,7 +317,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     let plan = this.#plans.get(subject);
     if (plan === undefined) {
       if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
-      plan = this.plan(subject, this.#deps.servedGroups(subject)) as SubjectPlan;
+      plan = this.#plan(subject, this.#deps.servedGroups(subject));
       this.#plans.set(subject, plan);
     }
     const reason = this.#obstacleToBacklog(plan, wireBytes, time);

@@ -1,9 +1,10 @@
 // Keeps an outbox within the limits its owner set: age, bytes, count, and the free space that must remain on the disk.
 // The oldest go first, a whole segment at a time, each counted with its range (`when_full: drop_oldest`); of the least urgent
-// class first, for as long as that has any.
+// class first, for as long as that has any. Lanes ask at the same time and are served one after the other.
 
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
+import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import type { Lane } from "./lane.ts";
 import type { Losses } from "./losses.ts";
@@ -42,6 +43,10 @@ export class Retention {
   /** Dropped since the log was told last: it hears of it at once, then once a minute for as long as it goes on. */
   #untold = 0;
   #nextTellAt: Millis = 0;
+  /** The end of the queue: two at once would both drop for the same lack of room. */
+  #queue: Promise<void> = Promise.resolve();
+  /** Segments dropped so far. */
+  #dropped = 0;
 
   constructor(options: OutboxOptions, losses: Losses, env: RetentionEnv) {
     this.#options = options;
@@ -50,17 +55,33 @@ export class Retention {
   }
 
   /** `lanes`: all of the outbox, the most urgent first. */
-  async keepWithinLimits(lanes: readonly Lane[]): Promise<void> {
-    for (const lane of lanes) while (this.#isOutdated(lane) && (await this.#dropOldest(lanes, lane, OUTDATED)));
-    for (;;) {
-      const text = await this.#breachedLimit(lanes);
-      if (text === undefined || !(await this.#displace(lanes, text))) return;
-    }
+  keepWithinLimits(lanes: readonly Lane[]): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const lane of lanes) while (this.#isOutdated(lane) && (await this.#dropOldest(lanes, lane, OUTDATED)));
+      for (;;) {
+        const text = await this.#breachedLimit(lanes);
+        if (text === undefined || !(await this.#displace(lanes, text))) return;
+      }
+    });
   }
 
   /** No space is left on the disk, whatever filled it: the oldest segment goes, so that new messages can be made safe. */
-  async makeRoom(lanes: readonly Lane[]): Promise<void> {
-    await this.#displace(lanes, "the disk is full");
+  makeRoom(lanes: readonly Lane[]): Promise<void> {
+    const droppedBefore = this.#dropped;
+    return this.#inTurn(async () => {
+      if (this.#dropped === droppedBefore) await this.#displace(lanes, "the disk is full"); // else another lane has made some
+    });
+  }
+
+  /** A disk that refuses even this must not end the commits: they find out by themselves. */
+  #inTurn(task: () => Promise<void>): Promise<void> {
+    this.#queue = this.#queue.then(task).catch((error: unknown) => {
+      if (!isFault(error)) throw error;
+      this.#env.log.warn("outbox: could not look after its limits on disk; tried again with the next commit", {
+        error: explain(error),
+      });
+    });
+    return this.#queue;
   }
 
   /** False when there is nothing to drop. */
@@ -73,6 +94,7 @@ export class Retention {
   async #dropOldest(lanes: readonly Lane[], lane: Lane, reason: Reason): Promise<boolean> {
     const dropped = await lane.dropOldest();
     if (dropped === undefined) return false;
+    this.#dropped += 1;
     if (dropped.records === 0) return true; // all of it was confirmed: no loss
     const urgency = CLASSES[lanes.indexOf(lane)]!;
     this.#losses.add(reason.counted, dropped.records, {

@@ -84,6 +84,11 @@ export class HubInterest implements AsyncDisposable {
     return this.#entries.size;
   }
 
+  /** What the hub announces now, one filter per queue group. */
+  *filters(): Iterable<string> {
+    for (const { filter } of this.#entries.values()) yield filter;
+  }
+
   /** The link is gone: nothing is wanted now, everything is remembered. */
   clear(): void {
     this.#now.clear();

@@ -9,7 +9,6 @@ import type { Log } from "#base/log.ts";
 import type { Resolver } from "#base/resolver.ts";
 import { type Batch, replyOf } from "#core/batch.ts";
 import type { Origin } from "#core/sink.ts";
-import { isValidSubject } from "#core/subject.ts";
 import type { OutboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
@@ -93,6 +92,8 @@ interface UplinkParts {
 export class Uplink implements AsyncDisposable {
   readonly name: string;
   readonly account: string;
+  /** Isolation is asked for. */
+  readonly isIsolated: boolean;
   readonly outbox: Outbox;
   readonly link: Link;
   readonly #interest: HubInterest;
@@ -111,6 +112,7 @@ export class Uplink implements AsyncDisposable {
   constructor(remote: RemoteOptions, deps: UplinkDeps, parts: UplinkParts, env: Env, scope: AsyncDisposableStack) {
     this.name = remoteName(remote);
     this.account = remote.account;
+    this.isIsolated = remote.isolated;
     this.#foreign = new ForeignInterest(remote.isolated);
     this.#log = env.log;
     this.outbox = parts.outbox;
@@ -174,6 +176,11 @@ export class Uplink implements AsyncDisposable {
     carrier.flushSoon();
   }
 
+  /** Filters the hub listens to, latin1 form, one per queue group. */
+  hubFilters(): Iterable<string> {
+    return this.#interest.filters();
+  }
+
   status() {
     return {
       name: this.name,
@@ -181,6 +188,7 @@ export class Uplink implements AsyncDisposable {
       link: this.link.status(),
       outbox: this.outbox.status(),
       hubInterest: this.#interest.size,
+      isIsolated: this.isIsolated,
       isolationFault: this.#foreign.fault,
       messagesIn: this.#messagesIn,
     };
@@ -222,7 +230,7 @@ export class Uplink implements AsyncDisposable {
   }
 
   #onInterestChanged(filter: string): void {
-    if (this.link.isReady) this.outbox.onInterest(isValidSubject(filter) ? filter : undefined);
+    if (this.link.isReady) this.outbox.onInterest(filter);
   }
 
   // ── local interest towards the hub ──────────────────────────────────────────────────────────────────────────────────

@@ -27,6 +27,8 @@ export class OutboxHarness {
   /** What the hub says of a subject; `now` unless told otherwise. */
   readonly listening = new Map<string, Listening>();
   readonly forbidden = new Set<string>();
+  /** Subjects that one queue group at the hub wants, which has members here, too. */
+  readonly servedHere = new Set<string>();
   rooms = 0;
   payloadBytesMax = 1_000_000;
   outbox!: Outbox;
@@ -43,7 +45,7 @@ export class OutboxHarness {
     assert.ok("value" in decoded, JSON.stringify(decoded));
     const harness = this;
     const hub: HubView = {
-      listening: (subject) => this.listening.get(subject) ?? "now",
+      listening: (subject, served) => (served.length > 0 ? "never" : (this.listening.get(subject) ?? "now")),
       groups: () => [],
       mayExport: (subject) => !this.forbidden.has(subject),
       get payloadBytesMax() {
@@ -52,7 +54,13 @@ export class OutboxHarness {
     };
     const env = { clock: this.clock, disk: this.disk, entropy: systemEntropy(), log: silentLog() };
     await ensureDirectory(this.disk, DIRECTORY);
-    const deps = { device: "dev", directory: DIRECTORY, hub, origin: new RecordingOrigin("hub"), servedGroups: () => [] };
+    const deps = {
+      device: "dev",
+      directory: DIRECTORY,
+      hub,
+      origin: new RecordingOrigin("hub"),
+      servedGroups: (subject: string) => this.#served(subject),
+    };
     this.outbox = await openOutbox(decoded.value, deps, env, new AbortController().signal);
     this.outbox.attach({
       invalidate: () => undefined,
@@ -72,27 +80,35 @@ export class OutboxHarness {
     this.outbox.onDown();
   }
 
-  /** Publishes one batch; returns its ticket, 0 if nothing was staged. */
+  /** Publishes one batch on one subject; returns its ticket, 0 if nothing was staged. */
   publish(subject: string, payloads: readonly string[], options: { readonly qos?: 0 | 1; readonly reply?: string } = {}): number {
-    const qos = options.qos ?? 1;
+    return this.publishAll(payloads.map((payload) => ({ ...options, subject, payload })));
+  }
+
+  /** Publishes one batch on any subjects; returns its ticket, 0 if nothing was staged. */
+  publishAll(
+    messages: readonly { readonly subject: string; readonly payload: string; readonly qos?: 0 | 1; readonly reply?: string }[],
+  ): number {
     const batch = new BatchBuilder();
     batch.beginOwn();
-    for (const payload of payloads) {
-      batch.add({ subject, payload: Buffer.from(payload), flags: flagsFor(qos, qos > 0, false), reply: options.reply ?? "" });
+    for (const { subject, payload, qos = 1, reply = "" } of messages) {
+      batch.add({ subject, payload: Buffer.from(payload), flags: flagsFor(qos, qos > 0, false), reply });
     }
     const ticket = this.#ticket + 1;
+    const plans = new Map(messages.map(({ subject }) => [subject, this.outbox.plan(subject, this.#served(subject))]));
     let isStaged = false;
-    const plan = this.outbox.plan(subject, []);
-    for (let i = 0; i < batch.count; i++) if (this.outbox.take(batch, i, plan, ticket)) isStaged = true;
+    for (let i = 0; i < batch.count; i++) {
+      if (this.outbox.take(batch, i, plans.get(messages[i]!.subject)!, ticket)) isStaged = true;
+    }
     if (isStaged) this.#ticket = ticket;
     this.outbox.flush();
     return isStaged ? ticket : 0;
   }
 
-  /** The hub answers every PING that is out. */
+  /** The hub answers every PING that is out; the link tells of room if it was asked for some and had none. */
   confirm(): void {
     for (let pings = this.link.takePings(); pings > 0; pings--) this.outbox.onReceipt();
-    this.outbox.onRoom();
+    if (this.link.takeFull()) this.outbox.onRoom();
   }
 
   /** Lets time and promises run: long enough for a commit. */
@@ -100,6 +116,10 @@ export class OutboxHarness {
     await this.clock.pass(INTERVAL_MS * 2);
     await turn();
     await turn();
+  }
+
+  #served(subject: string): readonly string[] {
+    return this.servedHere.has(subject) ? ["workers"] : [];
   }
 
   losses(): Record<string, number> {
@@ -120,13 +140,16 @@ export class FakeCarrier implements Carrier {
   #underWay = 0;
   #text = "";
   #pings = 0;
+  #isFull = false;
 
   get room(): number {
     return Math.max(0, this.window - this.#underWay - this.out.pendingBytes);
   }
 
   get isCongested(): boolean {
-    return this.room === 0;
+    if (this.room > 0) return false;
+    this.#isFull = true;
+    return true;
   }
 
   flush(): void {
@@ -145,6 +168,13 @@ export class FakeCarrier implements Carrier {
     this.#pings = 0;
     if (pings > 0) this.#underWay = 0;
     return pings;
+  }
+
+  /** Has it been found full since this was asked last, and is it no more? */
+  takeFull(): boolean {
+    if (!this.#isFull || this.room === 0) return false;
+    this.#isFull = false;
+    return true;
   }
 
   /** Everything on the wire so far. */
