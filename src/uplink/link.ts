@@ -3,30 +3,23 @@
 // Credentials leave in one place, #sendConnect, which runs only behind the state machine's TLS rule.
 
 import { assert } from "#base/assert.ts";
-import type { Clock, Millis, WallMillis } from "#base/clock.ts";
-import type { Disk } from "#base/disk.ts";
-import type { Entropy } from "#base/entropy.ts";
+import type { Millis, WallMillis } from "#base/clock.ts";
 import { explain, PetioleError } from "#base/errors.ts";
-import type { Log } from "#base/log.ts";
 import type { ByteStream } from "#base/net.ts";
-import type { Batch } from "#core/batch.ts";
-import type { Carrier } from "#outbox/hub-view.ts";
-import type { S2Codec } from "#s2/codec.ts";
 import { writeCompressionRequest, writeConnect, writeError } from "#wire/leaf-lines.ts";
-import type { WireWriter } from "#wire/wire-writer.ts";
 import { Attempt } from "./attempt.ts";
 import { CompressedStream } from "./compressed-stream.ts";
 import { agree } from "./compression.ts";
 import { type ConnectionEvents, LeafConnection } from "./connection.ts";
 import { explainRejectedLogin, readSigner } from "./credentials.ts";
-import type { Dialer } from "./dialer.ts";
 import { LEAF_LOOP, LEAF_NOT_NATS, LEAF_STALE, LEAF_TIMEOUT, LEAF_UNHEARD } from "./errors.ts";
 import { assertLeafPort, type HubInfo, parseInfo } from "./hub-info.ts";
 import { connectFor } from "./introduction.ts";
+import type { LinkEnv, LinkEvents, LinkIdentity } from "./link-events.ts";
 import { type LinkEffect, type LinkEvent, type LinkRules, type Link as LinkState, step } from "./link-state.ts";
-import type { LinkStatus } from "./link-status.ts";
+import { attemptStatus, bytesOf, type LinkBytes, type LinkStatus, NO_BYTES, plus } from "./link-status.ts";
 import type { RemoteOptions } from "./options.ts";
-import { Patience } from "./patience.ts";
+import { PhaseTimer } from "./phase-timer.ts";
 import { seconds, timeoutText } from "./phase-words.ts";
 import { isHarmless, rejectionOf } from "./rejection.ts";
 import { Relocation } from "./relocation.ts";
@@ -37,49 +30,12 @@ import { type UrlChoice, UrlList } from "./url-list.ts";
 import { verdictOn } from "./watchdog.ts";
 
 const LIVENESS_EVERY_MS: Millis = 2_500;
-/** A hub with much interest may take long to tell it, as long as it goes on telling; but not for ever. */
-const SYNC_MAX_MS: Millis = 600_000;
-
-export interface LinkIdentity {
-  readonly serverName: string;
-  readonly dataDir: string;
-  /** Local account bound to the remote. */
-  readonly account: string;
-}
-
-export interface LinkEvents {
-  /** The hub has answered CONNECT: write all local interest to `out`. */
-  writeInterest(out: WireWriter, info: HubInfo): void;
-  /** The hub's interest is known; the carrier may be used until `onDown`. */
-  onReady(carrier: Carrier, info: HubInfo): void;
-  /** The link is over, also one that never became ready. */
-  onDown(): void;
-  onBatch(batch: Batch): void;
-  /** Everything the hub announces, `$LDS.` subjects of others included. */
-  onInterest(filter: string, queue: string | null): void;
-  onInterestGone(filter: string, queue: string | null): void;
-  /** The hub ends the link with this -ERR; `onDown` follows. */
-  onRejected(text: string): void;
-  onReceipt(): void;
-  onRoom(): void;
-}
-
-export interface LinkEnv {
-  readonly clock: Clock;
-  readonly disk: Disk;
-  readonly dialer: Dialer;
-  readonly entropy: Entropy;
-  readonly log: Log;
-  /** One for the process. */
-  readonly codec: S2Codec;
-}
-
 export class Link implements AsyncDisposable {
   readonly #remote: RemoteOptions;
   readonly #identity: LinkIdentity;
   readonly #env: LinkEnv;
   readonly #events: LinkEvents;
-  readonly #patience = new Patience();
+  readonly #timer: PhaseTimer;
   readonly #urls: UrlList;
   readonly #transport: Transport;
   readonly #relocation: Relocation;
@@ -91,25 +47,27 @@ export class Link implements AsyncDisposable {
   #choice: UrlChoice;
   /** Undefined while waiting. */
   #attempt: Attempt | undefined;
-  #timer: Disposable | undefined;
   #liveness: Disposable | undefined;
-  #phaseAt: Millis = 0;
   #lastError: LinkStatus["lastError"] = null;
   #connects = 0;
-  #past = { bytesIn: 0, bytesOut: 0, plainBytesIn: 0, plainBytesOut: 0 };
+  #past: LinkBytes = NO_BYTES;
 
   constructor(remote: RemoteOptions, identity: LinkIdentity, env: LinkEnv, events: LinkEvents) {
     this.#remote = remote;
     this.#identity = identity;
     this.#env = env;
     this.#events = events;
+    this.#timer = new PhaseTimer(env.clock, {
+      onExpired: (state, limit) => this.#onExpired(state, limit),
+      onRetry: () => this.#event({ type: "retry" }),
+    });
     this.#urls = new UrlList(remote, env.entropy);
     this.#choice = { url: remote.urls[0]!, isConfigured: true, tlsHost: remote.urls[0]!.endpoint.host };
     this.#transport = new Transport(remote, env);
     const moving = {
       urls: this.#urls,
       connect: (choice: UrlChoice, signal: AbortSignal) => this.#transport.connect(choice, signal),
-      timeout: () => this.#patience.dialTimeout(0),
+      timeout: () => this.#timer.patience.dialTimeout(0),
       go: (to: UrlChoice, why: string) => this.#leave(to, why),
     };
     this.#relocation = new Relocation(moving, env);
@@ -132,26 +90,17 @@ export class Link implements AsyncDisposable {
   }
 
   status(): LinkStatus {
-    const { info = null, connection, isTls = false, compressionMode } = this.#attempt ?? {};
-    const { flow } = connection ?? {};
     return {
       state: this.#state.at,
       url: this.#url.text,
       sinceWall: this.#since,
       attempt: this.#state.at === "stopped" ? 0 : this.#state.attempt,
-      rttMs: flow?.rtt == null ? null : Math.round(flow.rtt * 1000) / 1000,
-      hub:
-        info === null
-          ? null
-          : { id: info.serverId, name: info.name, version: info.version, cluster: info.cluster, account: info.remoteAccount },
-      isTls,
       isWebSocket: this.#url.isWebSocket,
-      compression: info === null ? null : { mode: compressionMode!, level: connection?.compression?.level ?? null },
+      ...attemptStatus(this.#attempt),
       lastError: this.#lastError,
       connects: this.#connects,
-      ...this.#bytes(),
+      ...plus(this.#past, bytesOf(this.#attempt)),
       urls: this.#urls.health(this.#env.clock.now()),
-      flow: flow === undefined ? null : { underWay: flow.underWay, window: flow.window, rate: Math.round(flow.rate) },
     };
   }
 
@@ -166,20 +115,11 @@ export class Link implements AsyncDisposable {
     const before = this.#state;
     const [next, ...effects] = step(before, event, this.#rulesNow(), this.#env.clock.now(), this.#env.entropy.random());
     this.#state = next;
-    if (next.at !== before.at) this.#onMoved(before, next);
-    for (const effect of effects) this.#perform(effect);
-  }
-
-  #onMoved(before: LinkState, next: LinkState): void {
-    const now = this.#env.clock.now();
-    this.#since = this.#env.clock.wall();
-    if (next.at !== "waiting" && next.at !== "stopped") {
-      if (before.at === "dialing") this.#patience.onDialed(now - this.#phaseAt);
-      // The hub's interest takes as long as there is of it: that says nothing about the other phases.
-      else if (before.at !== "waiting" && before.at !== "syncing") this.#patience.onPhase(now - this.#phaseAt);
+    if (next.at !== before.at) {
+      this.#since = this.#env.clock.wall();
+      this.#timer.onMoved(before, next, this.#attempt?.connection);
     }
-    this.#phaseAt = now;
-    this.#watchDeadline(next);
+    for (const effect of effects) this.#perform(effect);
   }
 
   #perform(effect: LinkEffect): void {
@@ -209,33 +149,13 @@ export class Link implements AsyncDisposable {
         this.#close();
         break;
       case "schedule":
-        this.#timer?.[Symbol.dispose]();
-        this.#timer = this.#env.clock.after(effect.at - this.#env.clock.now(), () => this.#event({ type: "retry" }));
+        this.#timer.retryAt(effect.at);
     }
   }
 
-  #watchDeadline(state: LinkState): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-    if (!("deadline" in state)) return;
-    const limit = state.deadline - this.#phaseAt;
-    this.#timer = this.#env.clock.after(state.deadline - this.#env.clock.now(), () => this.#onDeadline(state, limit));
-  }
-
-  #onDeadline(state: LinkState, limit: Millis): void {
-    const extension = state.at === "syncing" ? this.#moreTimeToSync(limit) : 0;
-    if (extension > 0) this.#timer = this.#env.clock.after(extension, () => this.#onDeadline(state, limit));
-    else this.#fail(new PetioleError(LEAF_TIMEOUT, timeoutText(state, this.#url.text, limit, this.#env.dialer.underWay())));
-  }
-
-  /** All interest is said again, both ways, and a slow link needs its time for that: as long as it goes on, we wait. */
-  #moreTimeToSync(limit: Millis): Millis {
-    const { connection } = this.#under();
-    const now = this.#env.clock.now();
-    if (now - this.#phaseAt >= SYNC_MAX_MS) return 0;
-    const sinceByte = limit - connection.silentFor(now);
-    const sincePing = connection.flow.patience - connection.flow.oldestPing(now);
-    return Math.max(0, sinceByte, sincePing);
+  #onExpired(state: LinkState, limit: Millis): void {
+    const words = timeoutText(state, this.#url.text, limit, this.#env.dialer.underWay());
+    this.#fail(new PetioleError(LEAF_TIMEOUT, words));
   }
 
   /** Ends the attempt or the link, for a reason that people can read. */
@@ -395,7 +315,7 @@ export class Link implements AsyncDisposable {
     this.#liveness?.[Symbol.dispose]();
     this.#liveness = undefined;
     this.#relocation.onDown();
-    this.#past = this.#bytes();
+    this.#past = plus(this.#past, bytesOf(this.#attempt));
     this.#attempt?.abort();
     this.#attempt = undefined;
     this.#events.onDown();
@@ -508,17 +428,6 @@ export class Link implements AsyncDisposable {
     return { attempt, connection: attempt.connection };
   }
 
-  #bytes() {
-    const { bytesIn = 0, bytesOut = 0, plainBytesIn = 0, plainBytesOut = 0 } = this.#attempt?.connection ?? {};
-    const past = this.#past;
-    return {
-      bytesIn: past.bytesIn + bytesIn,
-      bytesOut: past.bytesOut + bytesOut,
-      plainBytesIn: past.plainBytesIn + plainBytesIn,
-      plainBytesOut: past.plainBytesOut + plainBytesOut,
-    };
-  }
-
   /** A tls:// or wss:// URL or a tls block means TLS or no connection (DESIGN §4.6). */
   get #wantsTls(): boolean {
     return this.#remote.tls !== null || this.#url.isTls;
@@ -533,8 +442,8 @@ export class Link implements AsyncDisposable {
       transport: this.#url.isWebSocket ? "websocket" : "tcp",
       urls,
       backoff: this.#remote.reconnect,
-      dialTimeout: this.#patience.dialTimeout(rounds) + (this.#remote.proxy?.timeout ?? 0),
-      phaseTimeout: this.#patience.phaseTimeout(rounds),
+      dialTimeout: this.#timer.patience.dialTimeout(rounds) + (this.#remote.proxy?.timeout ?? 0),
+      phaseTimeout: this.#timer.patience.phaseTimeout(rounds),
     };
   }
 

@@ -22,7 +22,8 @@ import { ForeignInterest } from "./foreign-interest.ts";
 import type { HubInfo } from "./hub-info.ts";
 import { HubInterest } from "./hub-interest.ts";
 import { HubViewOf } from "./hub-view.ts";
-import { Link, type LinkEvents } from "./link.ts";
+import { Link } from "./link.ts";
+import type { LinkEvents } from "./link-events.ts";
 import { type RemoteOptions, remoteName } from "./options.ts";
 
 export interface UplinkDeps {

@@ -11,7 +11,7 @@ import { systemNet } from "#base/net.ts";
 import { systemResolver } from "#base/resolver.ts";
 import { openS2Codec, type S2Codec } from "#s2/codec.ts";
 import { Dialer } from "#uplink/dialer.ts";
-import type { LinkEnv } from "#uplink/link.ts";
+import type { LinkEnv } from "#uplink/link-events.ts";
 
 export interface LinkWorld {
   readonly clock?: Clock;
