@@ -2,6 +2,7 @@
 
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { fuzzClient } from "./lib/fuzz/client.ts";
 import { type FuzzOptions, type FuzzResult, fuzzLeaf } from "./lib/fuzz/leaf.ts";
 import { fuzzS2 } from "./lib/fuzz/s2.ts";
 import { abortOnInterrupt } from "./lib/interrupt.ts";
@@ -9,6 +10,7 @@ import { abortOnInterrupt } from "./lib/interrupt.ts";
 const HELP = `usage: scripts/fuzz [TARGET…] [--inputs N] [--seconds N] [--seed S]
 
 Feeds mutated inputs to the parsers of foreign bytes and compares each with a slow, plain oracle. Targets, all by default:
+  client         what local NATS clients say, cut anywhere
   leaf           the leaf protocol: grammar and recorded sessions, spoilt and cut anywhere
   s2             the S2 decoder
   --inputs N     how many inputs for each target (default 10000000)
@@ -19,7 +21,11 @@ Exit code 1 at the first input that goes wrong, with the input shortened.
 example: scripts/fuzz leaf --inputs 100000 --seed 7
 `;
 
-const TARGETS: Readonly<Record<string, (options: FuzzOptions) => Promise<FuzzResult>>> = { leaf: fuzzLeaf, s2: fuzzS2 };
+const TARGETS: Readonly<Record<string, (options: FuzzOptions) => Promise<FuzzResult>>> = {
+  client: fuzzClient,
+  leaf: fuzzLeaf,
+  s2: fuzzS2,
+};
 
 async function main(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({

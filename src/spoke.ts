@@ -18,6 +18,7 @@ import { openS2Codec } from "#s2/codec.ts";
 import type { StatusReport } from "#status/report.ts";
 import { openUplink, outboxFolder, type Uplink } from "#uplink/uplink.ts";
 import { lockDataDirectory } from "./data-lock.ts";
+import { openServerSource } from "./server-source.ts";
 import { reportOf } from "./status-report.ts";
 
 /** The control socket in the data directory: `petiole status` asks here. */
@@ -58,10 +59,13 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
     parts.uplinks.push(scope.use(await openUplink(remote, deps, env, signal)));
   }
   const authenticator = scope.use(createAuthenticator(config, env));
-  const doorDeps = { accounts, authenticator, limits: config.limits, env };
+  let lastNumber = 0;
+  const nextNumber = () => ++lastNumber; // one row of connection numbers for all doors and links: nats-server's cid
+  const doorDeps = { accounts, authenticator, limits: config.limits, env, nextNumber };
   if (config.mqtt !== null) parts.mqtt = scope.use(await openMqtt(config.mqtt, doorDeps, signal));
   if (config.listen !== null) {
-    parts.nats = scope.use(await openNats(config.listen, { ...doorDeps, serverName: config.serverName }, signal));
+    const { serverName, tls, websocket } = config;
+    parts.nats = scope.use(await openNats(config.listen, { ...doorDeps, serverName, tls, websocket }, signal));
   }
   if (config.serial.length > 0) {
     const account = accounts.get(config.accounts[0]!.name)!; // serial ports speak into the first account
@@ -70,12 +74,15 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
   await warnOfOrphans(config, facts.dataDir, env);
   const startedAt = env.clock.now();
   const report = () => reportOf(config, facts, parts, { uptimeMs: env.clock.now() - startedAt, wall: env.clock.wall() });
+  const server = openServerSource(config, { version: facts.version, nextNumber }, { ...parts, accounts }, env);
   const listen = config.monitor?.listen ?? null;
   const monitor = scope.use(
-    await openMonitor({ listen, socketPath: controlSocketPath(facts.dataDir) }, report, {
-      disk: env.disk,
-      log: env.log.part("monitor"),
-    }),
+    await openMonitor(
+      { listen, socketPath: controlSocketPath(facts.dataDir) },
+      report,
+      { disk: env.disk, log: env.log.part("monitor") },
+      server,
+    ),
   );
   for (const uplink of parts.uplinks) uplink.start();
   const endpoints = { mqtt: parts.mqtt?.endpoint ?? null, nats: parts.nats?.endpoint ?? null };

@@ -1,24 +1,31 @@
-// Who is at the door: name and password → user with permissions.
+// Who is at the door: name and password, token, nkey or user JWT → user with permissions.
 //
-//   wait? ─▶ remembered? ─▶ slot (2 at once) ─▶ scrypt ─▶ remember, or count the failure
+//   password, token     wait? ─▶ remembered? ─▶ slot (2 at once) ─▶ scrypt, bcrypt ─▶ remember, or count the failure
+//   nkey, JWT           wait? ─▶ signature ─▶ count the failure
 //
 // An unknown name costs what a wrong password costs: one scrypt run against somebody else's hash, whose result is thrown away.
 // A password that was right is remembered as a keyed hash, in memory only, so that a thousand devices that come back
 // after a power cut do not cost a thousand scrypt runs.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { Clock } from "#base/clock.ts";
+import type { Clock, Millis } from "#base/clock.ts";
 import type { Entropy } from "#base/entropy.ts";
+import { BcryptVerifier, isBcryptHash } from "./bcrypt.ts";
 import { FailureDelays } from "./failure-delays.ts";
+import { isPublicNkey, verifyNkey } from "./nkey-text.ts";
 import type { AccountOptions } from "./options.ts";
 import { verifyPassword } from "./password.ts";
 import type { Permissions } from "./permissions.ts";
+import { checkUserJwt, type JwtLimits, type JwtPresented } from "./user-jwt.ts";
 
 /** scrypt runs at once: they share the runtime's four threads with the disk. */
 const RUNS_MAX = 2;
 /** Attempts that wait for a run; more are sent away. */
 const WAITING_MAX = 1024;
 const PASSWORD_BYTES_MAX = 1024;
+
+/** Stands for the name of somebody who shows a token; settings cannot hold it, since names have no control characters. */
+const TOKEN = "\0token";
 
 export type DoorKind = "mqtt" | "nats";
 
@@ -27,8 +34,13 @@ export interface User {
   readonly account: string;
   /** null: nobody can log in as this user. */
   readonly passwordHash: string | null;
+  readonly tokenHash?: string | null;
+  /** Public key, `U…`. */
+  readonly nkey?: string | null;
   readonly doors: readonly DoorKind[];
   readonly permissions: Permissions;
+  /** Of a user who came with a JWT. */
+  readonly limits?: JwtLimits;
 }
 
 export interface Login {
@@ -36,6 +48,16 @@ export interface Login {
   /** null: the peer shows no name. */
   readonly user: string | null;
   readonly password: string | null;
+  readonly address: string;
+}
+
+/** A signature made with an nkey over what we asked to be signed. */
+export interface KeyLogin {
+  readonly door: DoorKind;
+  readonly nkey: string;
+  /** base64, with or without padding. */
+  readonly signature: string | null;
+  readonly nonce: string | null;
   readonly address: string;
 }
 
@@ -59,16 +81,25 @@ export function createAuthenticator(
       name: user.user,
       account: account.name,
       passwordHash: user.password?.reveal() ?? null,
+      tokenHash: user.token?.reveal() ?? null,
+      nkey: user.nkey,
       doors: (["mqtt", "nats"] as const).filter((door) => user[door]),
       permissions: user.permissions,
     })),
   );
-  return new Authenticator(users, settings.noAuthUser, env);
+  const trusted = new Map(settings.accounts.flatMap(({ name, trustedKeys }) => trustedKeys.map((key) => [key, name] as const)));
+  return new Authenticator(users, settings.noAuthUser, env, trusted);
 }
 
 export class Authenticator implements Disposable {
   readonly #users: ReadonlyMap<string, User>;
+  readonly #byNkey: ReadonlyMap<string, User>;
+  readonly #tokenUser: User | undefined;
+  /** Accounts by the public keys whose JWTs they trust. */
+  readonly #trusted: ReadonlyMap<string, string>;
   readonly #noAuthUser: User | undefined;
+  readonly #clock: Clock;
+  readonly #bcrypt = new BcryptVerifier();
   readonly #delays: FailureDelays;
   readonly #key: Buffer;
   /** Keyed hashes of passwords that were right, by user name. */
@@ -79,27 +110,76 @@ export class Authenticator implements Disposable {
   #running = 0;
   #isClosed = false;
 
-  constructor(users: readonly User[], noAuthUser: string | null, env: { readonly clock: Clock; readonly entropy: Entropy }) {
+  constructor(
+    users: readonly User[],
+    noAuthUser: string | null,
+    env: { readonly clock: Clock; readonly entropy: Entropy },
+    trusted: ReadonlyMap<string, string> = new Map(),
+  ) {
+    this.#clock = env.clock;
+    this.#trusted = trusted;
     this.#users = new Map(users.map((user) => [user.name, user]));
+    this.#byNkey = new Map(users.flatMap((user) => (user.nkey == null ? [] : [[user.nkey, user] as const])));
+    this.#tokenUser = users.find(({ tokenHash }) => tokenHash != null);
     this.#noAuthUser = noAuthUser === null ? undefined : this.#users.get(noAuthUser);
     this.#delays = new FailureDelays(env.clock, env.entropy);
     this.#key = env.entropy.bytes(32);
     this.#decoys = users.flatMap((user) => user.passwordHash ?? []);
   }
 
+  /** Whether anybody may come in by signing what we ask. */
+  get wantsSignatures(): boolean {
+    return this.#byNkey.size > 0 || this.#trusted.size > 0;
+  }
+
+  /** By a token alone. */
+  async authenticateToken(door: DoorKind, token: string, address: string, signal: AbortSignal): Promise<Verdict> {
+    const user = this.#tokenUser;
+    if (user === undefined) return refuse("wrong", "it shows a token, and no user has one");
+    return await this.#authenticate({ door, user: TOKEN, password: token, address }, TOKEN, signal);
+  }
+
+  authenticateKey({ door, nkey, signature, nonce, address }: KeyLogin): Verdict {
+    const user = this.#byNkey.get(nkey);
+    if (!isPublicNkey(nkey, "U")) return refuse("wrong", "it shows an nkey that is no user's public key");
+    const wait = this.#delays.wait(address, nkey);
+    if (wait > 0) return refuseToLook(wait);
+    const isRight =
+      nonce !== null && signature !== null && verifyNkey(nkey, Buffer.from(nonce), Buffer.from(signature, "base64url"));
+    if (user !== undefined && isRight) return this.#admit(user, nkey, address, door);
+    this.#delays.onFailure(address, nkey);
+    return refuse("wrong", user === undefined ? "no user has the nkey it shows" : "its signature does not fit the nkey it shows");
+  }
+
+  /** For local NATS clients only. */
+  authenticateJwt(shown: JwtPresented): Verdict {
+    if (this.#trusted.size === 0) return refuse("wrong", "it shows a JWT, and no account has trusted_keys");
+    const wait = this.#delays.wait(shown.address, shown.jwt);
+    if (wait > 0) return refuseToLook(wait);
+    const verdict = checkUserJwt(shown, this.#trusted, this.#clock.wall());
+    if (verdict.ok)
+      return this.#admit({ ...verdict.user, passwordHash: null, doors: ["nats"] }, shown.jwt, shown.address, "nats");
+    this.#delays.onFailure(shown.address, shown.jwt);
+    return refuse("wrong", verdict.words);
+  }
+
   /** Aborting gives up the place in the queue; the answer is then "busy". */
   async authenticate(login: Login, signal: AbortSignal): Promise<Verdict> {
     if (login.user === null) return this.#admitNobody(login.door);
+    return await this.#authenticate(login, login.user, signal);
+  }
+
+  async #authenticate(login: Login, name: string, signal: AbortSignal): Promise<Verdict> {
     const password = login.password ?? "";
     if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX)
       return refuse("wrong", "the password is longer than any password can be");
-    const early = this.#answerAtOnce(login, login.user, password);
+    const early = this.#answerAtOnce(login, name, password);
     if (early !== undefined) return early;
     if (this.#queue.length >= WAITING_MAX) return refuse("busy", `${WAITING_MAX} logins are waiting already`);
     await this.#enter();
     try {
       if (signal.aborted || this.#isClosed) return refuse("busy", "the peer left before its turn");
-      return this.#answerAtOnce(login, login.user, password) ?? (await this.#verify(login, login.user, password));
+      return this.#answerAtOnce(login, name, password) ?? (await this.#verify(login, name, password));
     } finally {
       this.#leave();
     }
@@ -121,28 +201,39 @@ export class Authenticator implements Disposable {
 
   #answerAtOnce({ address, door }: Login, name: string, password: string): Verdict | undefined {
     const wait = this.#delays.wait(address, name);
-    if (wait > 0) return refuse("wait", `too many failed logins, the next one is looked at in ${Math.ceil(wait / 1000)} s`);
+    if (wait > 0) return refuseToLook(wait);
     const remembered = this.#remembered.get(name);
     const digest = this.#digest(name, password);
     if (remembered === undefined || !timingSafeEqual(remembered, digest)) return undefined;
-    return this.#admit(this.#users.get(name)!, address, door);
+    return this.#admit(this.#userOf(name)!, name, address, door);
   }
 
   async #verify({ address, door }: Login, name: string, password: string): Promise<Verdict> {
-    const user = this.#users.get(name);
-    const hash = user?.passwordHash ?? this.#decoyFor(name);
-    const isRight = hash !== undefined && (await verifyPassword(hash, password));
-    if (isRight && typeof user?.passwordHash === "string") {
+    const user = this.#userOf(name);
+    const own = name === TOKEN ? user?.tokenHash : user?.passwordHash;
+    const hash = own ?? this.#decoyFor(name);
+    const isRight = hash !== undefined && (await this.#verifyHash(hash, password));
+    if (isRight && user !== undefined && typeof own === "string") {
       this.#remembered.set(name, this.#digest(name, password));
-      return this.#admit(user, address, door);
+      return this.#admit(user, name, address, door);
     }
     this.#delays.onFailure(address, name);
+    if (name === TOKEN) return refuse("wrong", "the token is wrong");
     if (user === undefined) return refuse("wrong", "there is no such user");
     return refuse("wrong", user.passwordHash === null ? "this user has no password and cannot log in" : "the password is wrong");
   }
 
-  #admit(user: User, address: string, door: DoorKind): Verdict {
-    this.#delays.onSuccess(address, user.name);
+  #userOf(name: string): User | undefined {
+    return name === TOKEN ? this.#tokenUser : this.#users.get(name);
+  }
+
+  #verifyHash(hash: string, password: string): Promise<boolean> {
+    return isBcryptHash(hash) ? this.#bcrypt.verify(hash, password) : verifyPassword(hash, password);
+  }
+
+  /** `identity`: what failures were counted by. */
+  #admit(user: User, identity: string, address: string, door: DoorKind): Verdict {
+    this.#delays.onSuccess(address, identity);
     if (!user.doors.includes(door)) return refuse("wrong", `this user may not come in by ${door}`);
     return { ok: true, user, isAnonymous: false };
   }
@@ -171,6 +262,10 @@ export class Authenticator implements Disposable {
     if (next === undefined) this.#running -= 1;
     else next();
   }
+}
+
+function refuseToLook(wait: Millis): Verdict {
+  return refuse("wait", `too many failed logins, the next one is looked at in ${Math.ceil(wait / 1000)} s`);
 }
 
 function refuse(why: "wrong" | "nobody" | "wait" | "busy", words: string): Verdict {

@@ -1,10 +1,12 @@
 // Accounts and their users: who may come in, by which door, and what they may publish and receive.
 
-import type { Report } from "#base/fault.ts";
+import type { Path, Report } from "#base/fault.ts";
 import {
+  duration,
   either,
   fields,
   flag,
+  integer,
   type Loose,
   list,
   mapped,
@@ -14,10 +16,11 @@ import {
   type Schema,
   type ValueOf,
 } from "#base/schema.ts";
-import { secretText, text, token } from "#base/schema-text.ts";
+import { parsedText, secretText, text, token } from "#base/schema-text.ts";
 import { subjectFilter } from "#core/subject-schema.ts";
+import { isPublicNkey } from "./nkey-text.ts";
 import { isPasswordHash, looksLikePasswordHash } from "./password.ts";
-import type { PermissionList } from "./permissions.ts";
+import type { PermissionList, Permissions, ResponsePermission } from "./permissions.ts";
 
 const filters = list(subjectFilter());
 
@@ -35,33 +38,109 @@ const permissionList: Schema<PermissionList> = mapped(
 
 const UNRESTRICTED_IN_FILE = { allow: null, deny: [] } as const;
 
-export const userOptions = fields({
-  user: required(text("a user name", { bytesMax: 256 }), "name to log in with; unique over all accounts"),
-  password: optional(
-    nullable(secretText("a password of at most 1,024 bytes, or its hash", checkPassword)),
-    null,
-    "plain text is replaced by its scrypt hash at load; null: nobody can log in as this user",
-  ),
-  mqtt: optional(flag(), true, "may connect by MQTT"),
-  nats: optional(flag(), false, "may connect as a local NATS client"),
-  permissions: optional(
-    fields({
-      publish: optional(permissionList, UNRESTRICTED_IN_FILE, "filters this user may publish to"),
-      subscribe: optional(permissionList, UNRESTRICTED_IN_FILE, "filters this user may receive from"),
+/** `true`, or `{ "max": 2, "expires": "1m" }` as nats-server has it; its defaults. */
+const allowResponses: Schema<ResponsePermission | null> = mapped(
+  either({
+    flag: flag(),
+    object: fields({
+      max: optional(integer(-1, 1_000_000), 1, "answers to one request; -1: any number"),
+      expires: optional(duration("1ms", "1d"), "2m", "how long after the request they are allowed"),
     }),
-    {},
-    "what this user may publish and receive, as a list of allowed filters or as allow and deny lists; left out: everything",
-  ),
-});
+  }),
+  (value) => {
+    if (value === false) return null;
+    if (value === true) return { max: 1, expires: 120_000 };
+    return { max: value.max < 0 ? Number.POSITIVE_INFINITY : Math.max(1, value.max), expires: value.expires };
+  },
+);
+
+const permissions: Schema<Permissions> = mapped(
+  fields({
+    publish: optional(permissionList, UNRESTRICTED_IN_FILE, "filters this user may publish to"),
+    subscribe: optional(permissionList, UNRESTRICTED_IN_FILE, "filters this user may receive from"),
+    allow_responses: optional(
+      allowResponses,
+      false,
+      "may answer requests it was sent, on their reply subjects; without an allow list for publish, it may then publish nothing else",
+    ),
+  }),
+  ({ publish, subscribe, allowResponses: responses }) => ({
+    publish: responses !== null && publish.allow === null ? { allow: Object.freeze([]), deny: publish.deny } : publish,
+    subscribe,
+    responses,
+  }),
+);
+
+/** What stands in its place is not quoted: it may be a seed. */
+const publicNkey = (letter: "U" | "A", whose: string) =>
+  parsedText<string>(`${whose}'s public key, "${letter}…"`, {}, (value) => {
+    if (isPublicNkey(value, letter)) return { value };
+    const found = value.startsWith("S") ? "a seed, it seems" : "something else";
+    return {
+      fault: { found, remedy: `copy all 56 characters of the public key; the seed ("S${letter}…") stays with its owner` },
+    };
+  });
+
+const userFields = fields(
+  {
+    user: optional(
+      nullable(text("a user name", { bytesMax: 256 })),
+      null,
+      "name to log in with, unique over all accounts; null: the nkey is its name",
+    ),
+    password: optional(
+      nullable(secretText("a password of at most 1,024 bytes, or its hash", checkPassword)),
+      null,
+      "plain text is replaced by its scrypt hash at load, a bcrypt hash is taken as it is; null: nobody can log in by password",
+    ),
+    token: optional(
+      nullable(secretText("a token of at most 1,024 bytes, or its hash", checkPassword)),
+      null,
+      "local NATS clients that show this token and no name come in as this user; replaced by its hash at load; one user can have one",
+    ),
+    nkey: optional(
+      nullable(publicNkey("U", "a user")),
+      null,
+      "public nkey: local NATS clients that prove they hold its seed come in as this user",
+    ),
+    mqtt: optional(flag(), true, "may connect by MQTT"),
+    nats: optional(nullable(flag()), null, "may connect as a local NATS client; null: if it has a token or an nkey"),
+    permissions: optional(
+      permissions,
+      {},
+      "what this user may publish and receive, as a list of allowed filters or as allow and deny lists; left out: everything",
+    ),
+  },
+  (user, report) => {
+    if (user.user !== null || user.nkey !== null) return;
+    report.fault([], {
+      wanted: "a user or an nkey",
+      found: "neither",
+      remedy: 'name the user with "user", or by its public key with "nkey"',
+    });
+  },
+);
+
+/** A user that has no name is known by its nkey. */
+export const userOptions = mapped(userFields, (value) => ({
+  ...value,
+  user: value.user ?? value.nkey!,
+  nats: value.nats ?? (value.token !== null || value.nkey !== null),
+}));
 
 export const accountOptions = fields({
   name: required(token("an account name"), "name of this isolated subject space"),
   users: optional(list(userOptions, { max: 10_000 }), [], "who may connect to this account"),
+  trusted_keys: optional(
+    list(publicNkey("A", "an account"), { max: 32 }),
+    [],
+    "public keys of accounts (or their signing keys) whose user JWTs let local NATS clients into this account",
+  ),
 });
 
 export const accountsOptions = list(accountOptions, { min: 1, max: 100, check: checkUnique });
 
-/** `password` of a loaded configuration is a hash of password.ts, or null. */
+/** `password` and `token` of a loaded configuration is a hash of password.ts, or null. */
 export type UserOptions = ValueOf<typeof userOptions>;
 export type AccountOptions = ValueOf<typeof accountOptions>;
 
@@ -73,6 +152,8 @@ function checkPassword(password: string): string | undefined {
 function checkUnique(accounts: readonly Loose<AccountOptions>[], report: Report): void {
   const accountNames = new Map<string, number>();
   const userNames = new Map<string, string>();
+  const keys = new Map<string, string>();
+  let tokenAt: string | undefined;
   for (const [a, account] of accounts.entries()) {
     if (account?.name !== undefined) {
       const earlier = accountNames.get(account.name);
@@ -83,7 +164,15 @@ function checkUnique(accounts: readonly Loose<AccountOptions>[], report: Report)
       accountNames.set(account.name, earlier ?? a);
     }
     for (const [u, user] of (account?.users ?? []).entries()) {
-      if (user?.user === undefined) continue;
+      if (user === undefined) continue;
+      const place = `accounts[${a}].users[${u}]`;
+      if (user.token != null && tokenAt !== undefined) {
+        const remedy = "a token names nobody, so there can be one; give this user a password or an nkey";
+        report.fault([a, "users", u, "token"], { wanted: "null", found: `a token, and ${tokenAt} has one`, remedy });
+      }
+      if (user.token != null) tokenAt ??= place;
+      checkKey(keys, user.nkey, [a, "users", u, "nkey"], place, report);
+      if (user.user === undefined) continue;
       const earlier = userNames.get(user.user);
       if (earlier !== undefined) {
         const found = `a name that ${earlier} has`;
@@ -93,7 +182,17 @@ function checkUnique(accounts: readonly Loose<AccountOptions>[], report: Report)
           remedy: "rename one of the two",
         });
       }
-      userNames.set(user.user, earlier ?? `accounts[${a}].users[${u}]`);
+      userNames.set(user.user, earlier ?? place);
     }
+    for (const [k, key] of (account?.trustedKeys ?? []).entries())
+      checkKey(keys, key, [a, "trusted_keys", k], `accounts[${a}].trusted_keys[${k}]`, report);
   }
+}
+
+function checkKey(keys: Map<string, string>, key: string | null | undefined, at: Path, place: string, report: Report): void {
+  if (key == null) return;
+  const earlier = keys.get(key);
+  if (earlier !== undefined)
+    report.fault(at, { wanted: "a key of its own", found: `the key of ${earlier}`, remedy: "take one of the two out" });
+  keys.set(key, earlier ?? place);
 }

@@ -1,11 +1,14 @@
 // Password hashes: scrypt (RFC 7914) in a PHC-like text, `$scrypt$ln=14,r=8,p=1$<salt>$<hash>`, base64 without padding.
 //
+// bcrypt hashes are taken as well (bcrypt.ts), but never made.
+//
 // Hashing runs on the runtime's thread pool, 16 MiB and some 50 ms each on a small board: whoever lets strangers ask must
 // bound how many run at once, or the pool has no thread left for the disk.
 
 import { type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import type { Entropy } from "#base/entropy.ts";
+import { isBcryptHash, looksLikeBcryptHash } from "./bcrypt.ts";
 
 const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
@@ -37,19 +40,19 @@ export async function hashPassword(password: string, entropy: Entropy): Promise<
   return `${PREFIX}ln=${LN},r=${R},p=${P}$${base64(salt)}$${base64(hash)}`;
 }
 
-/** False for a wrong password and for a text that is no hash. Takes the same time wherever the difference lies. */
+/** For scrypt hashes. False for a wrong password and for a text that is no hash. Takes the same time wherever the difference lies. */
 export async function verifyPassword(hash: string, password: string): Promise<boolean> {
   const parts = tryParts(hash);
   return parts !== undefined && timingSafeEqual(await derive(password, parts), parts.hash);
 }
 
 export function isPasswordHash(text: string): boolean {
-  return tryParts(text) !== undefined;
+  return tryParts(text) !== undefined || isBcryptHash(text);
 }
 
 /** Meant as a hash, whole or not: never to be taken for a plain password. */
 export function looksLikePasswordHash(text: string): boolean {
-  return text.startsWith(PREFIX);
+  return text.startsWith(PREFIX) || looksLikeBcryptHash(text);
 }
 
 function tryParts(text: string): Parts | undefined {

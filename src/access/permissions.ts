@@ -1,6 +1,7 @@
 // What one user may publish and receive: lists of allowed and denied filters, checked on the concrete subject.
 // Deny beats allow; no allow list means everything (as in nats-server).
 
+import type { Millis } from "#base/clock.ts";
 import { subjectMatches } from "#core/subject.ts";
 
 export interface PermissionList {
@@ -9,9 +10,19 @@ export interface PermissionList {
   readonly deny: readonly string[];
 }
 
+/** Answers that may be published on the reply subject of a request one was sent, whatever `publish` says. */
+export interface ResponsePermission {
+  /** To one request; infinite: any number. */
+  readonly max: number;
+  /** After the request; infinite: always. */
+  readonly expires: Millis;
+}
+
 export interface Permissions {
   readonly publish: PermissionList;
   readonly subscribe: PermissionList;
+  /** Absent or null: no answer is allowed that `publish` does not allow. */
+  readonly responses?: ResponsePermission | null;
 }
 
 export const UNRESTRICTED: PermissionList = Object.freeze({ allow: null, deny: [] });

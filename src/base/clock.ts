@@ -27,7 +27,7 @@ export function systemClock(): Clock {
     now: () => performance.now(),
     wall: () => Date.now(),
     after(delay, action) {
-      const timer = setTimeout(action, Math.min(delay, TIMER_MAX_MS)).unref();
+      const timer = setTimeout(action, Math.max(0, Math.min(delay, TIMER_MAX_MS))).unref();
       return { [Symbol.dispose]: () => clearTimeout(timer) };
     },
     every(period, action) {

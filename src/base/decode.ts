@@ -120,8 +120,14 @@ function decodeList(node: Node & { kind: "list" }, json: unknown, path: Path, co
 }
 
 function decodeEither(node: Node & { kind: "either" }, json: unknown, path: Path, context: Context): unknown {
-  const form = Array.isArray(json) ? node.list : isObject(json) ? node.object : typeof json === "string" ? node.text : null;
+  const form = formOf(node, json);
   return form === null ? refuse(node, json, path, context, {}) : decodeNode(form, json, path, context);
+}
+
+function formOf(node: Node & { kind: "either" }, json: unknown): Node | null {
+  if (Array.isArray(json)) return node.list;
+  if (isObject(json)) return node.object;
+  return typeof json === "string" ? node.text : typeof json === "boolean" ? node.flag : null;
 }
 
 function decodeQuantity(node: Node & { kind: "quantity" }, json: unknown, path: Path, context: Context): unknown {
@@ -179,7 +185,7 @@ export function wantsOf(node: Node): string {
     case "nullable":
       return node.inner.kind === "nothing" ? "null" : `${wantsOf(node.inner)}, or null`;
     case "either":
-      return [node.text, node.list, node.object]
+      return [node.flag, node.text, node.list, node.object]
         .filter((form) => form !== null)
         .map(wantsOf)
         .join(", or ");
@@ -211,7 +217,7 @@ export function holdsSecret(node: Node): boolean {
     case "mapped":
       return holdsSecret(node.inner);
     case "either":
-      return [node.text, node.list, node.object].some((form) => form !== null && holdsSecret(form));
+      return [node.flag, node.text, node.list, node.object].some((form) => form !== null && holdsSecret(form));
     case "text":
       return node.secret === "whole";
     default:

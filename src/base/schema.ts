@@ -50,7 +50,13 @@ export type Node =
   | { readonly kind: "fields"; readonly fields: Readonly<Record<string, FieldNode>>; readonly check: Check | undefined }
   | { readonly kind: "list"; readonly item: Node; readonly min: number; readonly max: number; readonly check: Check | undefined }
   | { readonly kind: "nullable"; readonly inner: Node }
-  | { readonly kind: "either"; readonly text: Node | null; readonly list: Node | null; readonly object: Node | null }
+  | {
+      readonly kind: "either";
+      readonly text: Node | null;
+      readonly list: Node | null;
+      readonly object: Node | null;
+      readonly flag: Node | null;
+    }
   | { readonly kind: "mapped"; readonly inner: Node; readonly map: (value: never) => unknown }
   | { readonly kind: "choice"; readonly values: readonly (string | number)[]; readonly later: readonly (string | number)[] }
   | { readonly kind: "number"; readonly isWhole: boolean; readonly min: number; readonly max: number; readonly unit: string }
@@ -126,13 +132,15 @@ export function nullable<T>(inner: Schema<T>): Schema<T | null> {
 }
 
 /** One of several forms, told apart by the JSON type. */
-export function either<A = never, B = never, C = never>(forms: {
+export function either<A = never, B = never, C = never, D = never>(forms: {
   readonly text?: Schema<A>;
   readonly list?: Schema<B>;
   readonly object?: Schema<C>;
-}): Schema<A | B | C> {
-  const { text, list, object } = forms;
-  return { node: { kind: "either", text: text?.node ?? null, list: list?.node ?? null, object: object?.node ?? null } };
+  readonly flag?: Schema<D>;
+}): Schema<A | B | C | D> {
+  const nodeOf = (form: Schema<unknown> | undefined) => form?.node ?? null;
+  const { text, list, object, flag } = forms;
+  return { node: { kind: "either", text: nodeOf(text), list: nodeOf(list), object: nodeOf(object), flag: nodeOf(flag) } };
 }
 
 /** Another shape of the same value; `map` is total and pure. */

@@ -1,4 +1,4 @@
-// Puts hashes in place of plain passwords of local users.
+// Puts hashes in place of plain passwords and tokens of local users.
 
 import { hashPassword, looksLikePasswordHash } from "#access/password.ts";
 import { isObject } from "#base/decode.ts";
@@ -18,13 +18,16 @@ export async function hashPasswords(document: SettingsDocument, entropy: Entropy
   const warnings: string[] = [];
   let count = 0;
   for (const user of users(document)) {
-    const password = user["password"];
-    if (typeof password !== "string" || looksLikePasswordHash(password)) continue;
-    if (password.length < PASSWORD_CHARS_ADVISED) {
-      warnings.push(`the password of user ${JSON.stringify(user["user"])} is shorter than ${PASSWORD_CHARS_ADVISED} characters`);
+    for (const key of ["password", "token"]) {
+      const secret = user[key];
+      if (typeof secret !== "string" || looksLikePasswordHash(secret)) continue;
+      if (secret.length < PASSWORD_CHARS_ADVISED) {
+        const name = JSON.stringify(user["user"] ?? user["nkey"]);
+        warnings.push(`the ${key} of user ${name} is shorter than ${PASSWORD_CHARS_ADVISED} characters`);
+      }
+      user[key] = await hashPassword(secret, entropy);
+      count += 1;
     }
-    user["password"] = await hashPassword(password, entropy);
-    count += 1;
   }
   return { count, warnings };
 }

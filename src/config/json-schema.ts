@@ -29,7 +29,7 @@ function describe(node: Node): JsonSchema {
     case "nullable":
       return node.inner.kind === "nothing" ? { type: "null" } : { anyOf: [describe(node.inner), { type: "null" }] };
     case "either":
-      return { anyOf: [node.text, node.list, node.object].filter((form) => form !== null).map(describe) };
+      return { anyOf: [node.flag, node.text, node.list, node.object].filter((form) => form !== null).map(describe) };
     case "mapped":
       return describe(node.inner);
     case "choice":

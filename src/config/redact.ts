@@ -26,7 +26,13 @@ function redact(node: Node, json: unknown): Json {
     case "mapped":
       return json === null ? null : redact(node.inner, json);
     case "either": {
-      const form = Array.isArray(json) ? node.list : isObject(json) ? node.object : node.text;
+      const form = Array.isArray(json)
+        ? node.list
+        : isObject(json)
+          ? node.object
+          : typeof json === "boolean"
+            ? node.flag
+            : node.text;
       return form === null ? SECRET_SHOWN : redact(form, json);
     }
     default:

@@ -49,7 +49,7 @@ function takes(node: Node): string {
     case "mapped":
       return takes(node.inner);
     case "either":
-      return [node.text, node.list, node.object]
+      return [node.flag, node.text, node.list, node.object]
         .filter((form) => form !== null)
         .map(takes)
         .join(" or ");

@@ -8,7 +8,7 @@ import { limitsOptions } from "#core/limits-options.ts";
 import { firewallOptions } from "#firewall/options.ts";
 import { hostOptions } from "#ingress/host/options.ts";
 import { mqttOptions } from "#ingress/mqtt/options.ts";
-import { natsListenOptions } from "#ingress/nats/options.ts";
+import { checkNatsDoors, natsListenOptions, natsTlsOptions, natsWebSocketOptions } from "#ingress/nats/options.ts";
 import { serialOptions } from "#ingress/serial/options.ts";
 import { monitorOptions } from "#monitor/options.ts";
 import { outboxOptions } from "#outbox/options.ts";
@@ -22,6 +22,8 @@ const keys = {
     "name of this spoke at the hub, unique in the fleet; null: petiole-<device id>",
   ),
   listen: optional(natsListenOptions, null, "address for local NATS clients, such as 127.0.0.1:4222; null: off"),
+  tls: optional(nullable(natsTlsOptions), null, "TLS for local NATS clients on listen, and no plain connections; null: no TLS"),
+  websocket: optional(nullable(natsWebSocketOptions), null, "local NATS clients by WebSocket; null: off"),
   accounts: optional(accountsOptions, [{ name: "EDGE" }], "isolated subject spaces and their users"),
   no_auth_user: optional(
     nullable(text("a user name", { bytesMax: 256 })),
@@ -45,6 +47,7 @@ export const settingsSchema: Schema<Settings> = fields(keys, checkReferences);
 
 function checkReferences(settings: NonNullable<Loose<Settings>>, report: Report): void {
   const { accounts, mqtt, leafnodes, noAuthUser } = settings;
+  checkNatsDoors(settings, report);
   if (accounts === undefined) return;
   const names = accounts.flatMap((account) => account?.name ?? []);
   const hasUnknownNames = names.length < accounts.length;

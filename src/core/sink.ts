@@ -12,6 +12,13 @@ export interface Origin {
   readonly label: string;
   /** May a message be published on this literal subject? Asked once per subject and origin; the router remembers the answer. */
   mayPublish(subject: string): boolean;
+  /**
+   * Where `mayPublish` said no: may this one message pass all the same, as an answer to a request the origin was sent? Asked for each
+   * message, since every answer counts. Absent: never.
+   */
+  readonly mayRespond?: ((subject: string) => boolean) | undefined;
+  /** True: it is its own sink and wants nothing of what it publishes itself. It is passed over where a queue group has other members. */
+  readonly isDeafToItself?: boolean;
   /** A message on `subject` was refused because `mayPublish` said no. */
   onDenied(subject: string): void;
   /**

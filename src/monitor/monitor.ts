@@ -1,17 +1,20 @@
 // The monitoring port, and the control socket by which the command line asks the running daemon. Read-only, both.
 //
-//   GET /healthz   200 {"status":"ok"} while messages can be made safe, 503 otherwise (nats-server's endpoint)
-//   GET /statusz   the whole report as JSON: what `petiole status --json` prints
-//   GET /metrics   Prometheus text
+//   GET /varz /connz /leafz /subsz /accountz /healthz   as nats-server answers them, as far as we have the thing
+//   GET /statusz                                        the whole report as JSON: what `petiole status --json` prints
+//   GET /metrics                                        Prometheus text
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isIP } from "node:net";
 import type { Disk } from "#base/disk.ts";
 import { removeIfThere } from "#base/disk.ts";
 import { explain, PetioleError } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { type Endpoint, formatEndpoint } from "#base/net.ts";
 import type { StatusReport } from "#status/report.ts";
-import { renderMetrics } from "./metrics.ts";
+import type { ServerSource } from "#status/server-report.ts";
+import { type Answer, type AnswerSources, answer, PATHS } from "./answers.ts";
+import { RuntimeFigures } from "./runtime-figures.ts";
 
 export const MONITOR_LISTEN_FAILED = "MONITOR_LISTEN_FAILED";
 
@@ -27,24 +30,29 @@ export interface Monitor extends AsyncDisposable {
   readonly endpoint: Endpoint | null;
 }
 
+/** Without `server`, the endpoints in nats-server's manner answer 404. */
 export async function openMonitor(
   places: MonitorPlaces,
   report: () => StatusReport,
   env: { readonly disk: Disk; readonly log: Log },
+  server: ServerSource | null = null,
 ): Promise<Monitor> {
   await using scope = new AsyncDisposableStack();
-  const answer = (request: IncomingMessage, response: ServerResponse) =>
-    void respond(request, response, report).catch((error: unknown) => {
-      env.log.error("the monitor could not answer a request", { path: request.url, error: explain(error) });
+  const runtime = scope.use(new RuntimeFigures());
+  const requests: Record<string, number> = {};
+  let endpoint: Endpoint | null = null;
+  const sources: AnswerSources = { report, server, runtime, http: () => ({ listen: endpoint, requests: { ...requests } }) };
+  const handler = (isLocalOnly: boolean) => (request: IncomingMessage, response: ServerResponse) =>
+    void respond(request, response, { sources, requests, isLocalOnly }).catch((error: unknown) => {
+      env.log.error("the monitor could not answer a request", { path: pathOf(request), error: explain(error) });
       response.destroy();
     });
   await removeIfThere(env.disk, places.socketPath); // left behind by a daemon that was killed; the data directory is ours (lock.ts)
-  scope.use(await listen(createServer(answer), { path: places.socketPath }, places.socketPath));
-  let endpoint: Endpoint | null = null;
+  scope.use(await listen(createServer(handler(false)), { path: places.socketPath }, places.socketPath));
   if (places.listen !== null) {
-    const server = createServer(answer);
-    scope.use(await listen(server, places.listen, formatEndpoint(places.listen)));
-    const address = server.address();
+    const httpServer = createServer(handler(isLoopback(places.listen.host)));
+    scope.use(await listen(httpServer, places.listen, formatEndpoint(places.listen)));
+    const address = httpServer.address();
     endpoint = {
       host: places.listen.host,
       port: typeof address === "object" && address !== null ? address.port : places.listen.port,
@@ -77,33 +85,46 @@ async function listen(server: Server, where: { path: string } | Endpoint, label:
   };
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, report: () => StatusReport): Promise<void> {
-  const path = (request.url ?? "/").split("?")[0];
-  response.setHeader("Cache-Control", "no-store").setHeader("X-Content-Type-Options", "nosniff");
-  if (request.method !== "GET" && request.method !== "HEAD")
-    return send(response, 405, "text/plain", "only GET and HEAD are answered here\n");
-  switch (path) {
-    case "/healthz": {
-      const { health } = report();
-      const isWell = health.verdict !== "failed";
-      return send(
-        response,
-        isWell ? 200 : 503,
-        "application/json",
-        `${JSON.stringify({ status: isWell ? "ok" : "unavailable", ...health })}\n`,
-      );
-    }
-    case "/statusz":
-      return send(response, 200, "application/json", `${JSON.stringify(report())}\n`);
-    case "/metrics": {
-      const { type, text } = await renderMetrics(report());
-      return send(response, 200, type, text);
-    }
-    default:
-      return send(response, 404, "text/plain", "here are /healthz, /statusz and /metrics\n");
-  }
+interface Desk {
+  readonly sources: AnswerSources;
+  readonly requests: Record<string, number>;
+  readonly isLocalOnly: boolean;
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
+async function respond(request: IncomingMessage, response: ServerResponse, desk: Desk): Promise<void> {
+  response.setHeader("Cache-Control", "no-store").setHeader("X-Content-Type-Options", "nosniff");
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("Allow", "GET, HEAD");
+    send(response, { status: 405, type: "text/plain", body: "only GET and HEAD are answered here\n" });
+    return;
+  }
+  if (desk.isLocalOnly && !isLocalName(request.headers.host)) {
+    const body = "this port is for the device itself: ask for it as localhost or by its address\n";
+    send(response, { status: 403, type: "text/plain", body });
+    return;
+  }
+  const path = pathOf(request);
+  if (PATHS.includes(path)) desk.requests[path] = (desk.requests[path] ?? 0) + 1;
+  const search = (request.url ?? "").slice(path.length);
+  send(response, await answer(path, search, desk.sources));
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "/").split("?", 1)[0]!;
+}
+
+/** A page in a browser on the device could reach a loopback port under a name of its own that resolves to 127.0.0.1. */
+function isLocalName(host: string | undefined): boolean {
+  if (host === undefined) return true; // HTTP/1.0: no browser
+  const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  return isIP(name) !== 0 || name.toLowerCase() === "localhost";
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
+/** To HEAD, Node sends the headers alone. */
+function send(response: ServerResponse, { status, type, body }: Answer): void {
   response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(body) }).end(body);
 }

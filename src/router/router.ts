@@ -24,6 +24,16 @@ const ROUTES_MAX = 8192;
 /** Publish permissions remembered per door. */
 const ALLOWED_MAX = 512;
 
+export interface AccountStatus {
+  readonly subscriptions: number;
+  readonly inserts: number;
+  readonly removes: number;
+  /** Routes remembered, their local receivers together, and the most of one. */
+  readonly routes: number;
+  readonly receivers: number;
+  readonly receiversMax: number;
+}
+
 /** The subject space of one account. Made by the composition root, one for each account in the settings. */
 export class AccountRouter {
   readonly name: string;
@@ -36,6 +46,8 @@ export class AccountRouter {
   readonly #touched = new Set<Sink>();
   #routes = new Map<string, Route>();
   #lastTicket: Ticket = 0;
+  #inserts = 0;
+  #removes = 0;
 
   constructor(name: string, entropy: Entropy) {
     this.name = name;
@@ -49,12 +61,14 @@ export class AccountRouter {
 
   subscribe(subscription: Subscription): void {
     if (!this.#interest.insert(subscription.filter, subscription)) return;
+    this.#inserts += 1;
     this.#forgetRoutes(subscription.filter);
     this.#counts.add(subscription.filter, subscription.queue);
   }
 
   unsubscribe(subscription: Subscription): void {
     if (!this.#interest.remove(subscription.filter, subscription)) return;
+    this.#removes += 1;
     this.#forgetRoutes(subscription.filter);
     this.#counts.remove(subscription.filter, subscription.queue);
   }
@@ -66,6 +80,19 @@ export class AccountRouter {
 
   get subscriptions(): number {
     return this.#interest.size;
+  }
+
+  /** For the monitor. The fan-out is over the routes remembered now: local receivers per subject. */
+  status(): AccountStatus {
+    let receivers = 0;
+    let receiversMax = 0;
+    for (const { deliveries, groups } of this.#routes.values()) {
+      const fanout = deliveries.length + groups.size;
+      receivers += fanout;
+      if (fanout > receiversMax) receiversMax = fanout;
+    }
+    const routes = this.#routes.size;
+    return { subscriptions: this.subscriptions, inserts: this.#inserts, removes: this.#removes, routes, receivers, receiversMax };
   }
 
   /** Tells `listener` all local interest now and every change from now on, until disposed. */
@@ -104,7 +131,8 @@ export class AccountRouter {
     let route: Route | undefined;
     for (let i = 0; i < batch.count; i++) {
       // A device says much about one thing: neighbours on one subject share the look-up.
-      if (i === 0 || !hasSubjectOfPrevious(batch, i)) route = this.#routeFor(routedSubjectOf(batch, i), door);
+      if (i === 0 || origin.mayRespond !== undefined || !hasSubjectOfPrevious(batch, i))
+        route = this.#routeFor(routedSubjectOf(batch, i), door);
       else if (route === undefined) origin.onDenied(routedSubjectOf(batch, i));
       if (route === undefined) continue;
       if (origin.kind === "hub") {
@@ -113,7 +141,7 @@ export class AccountRouter {
       }
       this.#deliver(batch, i, route, origin);
       if (this.#offer(batch, i, route, ticket)) isStaged = true;
-      else if (isRequest(batch, i) && !isHeard(route)) origin.onNoResponders?.(batch, i);
+      else if (isRequest(batch, i) && !isHeard(route, origin)) origin.onNoResponders?.(batch, i);
     }
     if (isStaged) {
       this.#lastTicket = ticket;
@@ -164,7 +192,9 @@ export class AccountRouter {
   }
 
   #deliverToOne(batch: Batch, index: number, members: readonly (readonly [Subscription])[], origin: Origin): void {
-    const member = members[Math.floor(this.#entropy.random() * members.length)]!;
+    const chosen = Math.floor(this.#entropy.random() * members.length);
+    const member = origin.isDeafToItself === true ? nextOther(members, chosen, origin) : members[chosen];
+    if (member === undefined) return;
     member[0].sink.deliver(batch, index, member, origin);
     this.#touched.add(member[0].sink);
   }
@@ -211,7 +241,8 @@ export class AccountRouter {
 
   /** undefined: the origin may not publish there, and was told. */
   #routeFor(subject: string, door: Door): Route | undefined {
-    if (door.allows(subject)) return this.#routes.get(subject) ?? this.#findRoute(subject);
+    if (door.allows(subject) || door.origin.mayRespond?.(subject) === true)
+      return this.#routes.get(subject) ?? this.#findRoute(subject);
     door.origin.onDenied(subject);
     return undefined;
   }
@@ -237,8 +268,28 @@ function wantsAnswer(batch: Batch, index: number): boolean {
 }
 
 /** Does a request on this route reach anybody: a local subscriber, or a hub that listens now? */
-function isHeard(route: Route): boolean {
-  return route.deliveries.length > 0 || route.groups.size > 0 || route.offers.some(({ slot, plan }) => slot.upstream.hears(plan));
+function isHeard(route: Route, origin: Origin): boolean {
+  const isHeardHere =
+    origin.isDeafToItself === true ? hasOther(route, origin) : route.deliveries.length > 0 || route.groups.size > 0;
+  return isHeardHere || route.offers.some(({ slot, plan }) => slot.upstream.hears(plan));
+}
+
+/** The first member from `chosen` on, in a ring, that is not the origin itself. */
+function nextOther(members: readonly (readonly [Subscription])[], chosen: number, origin: Origin) {
+  for (let i = 0; i < members.length; i++) {
+    const member = members[(chosen + i) % members.length]!;
+    if (!isItself(member[0].sink, origin)) return member;
+  }
+  return undefined;
+}
+
+function hasOther({ deliveries, groups }: Route, origin: Origin): boolean {
+  if (deliveries.some(({ sink }) => !isItself(sink, origin))) return true;
+  return [...groups.values()].some((members) => members.some(([{ sink }]) => !isItself(sink, origin)));
+}
+
+function isItself(sink: Sink, origin: Origin): boolean {
+  return (sink as unknown) === origin;
 }
 
 function hasSubjectOfPrevious(batch: Batch, index: number): boolean {

@@ -12,6 +12,11 @@ export interface ServerInfo {
   readonly port: number;
   readonly headers: true;
   readonly auth_required: boolean;
+  /** To be signed by whoever comes in with an nkey or a JWT. */
+  readonly nonce?: string;
+  readonly tls_required?: true;
+  /** A client must show a certificate. */
+  readonly tls_verify?: true;
   readonly max_payload: number;
   readonly client_id: number;
   readonly client_ip: string;
@@ -33,6 +38,7 @@ export const PARSER_ERROR = "Parser Error";
 export const LINE_TOO_LONG = "Maximum Control Line Exceeded";
 export const PAYLOAD_TOO_LARGE = "Maximum Payload Violation";
 export const AUTHORIZATION_VIOLATION = "Authorization Violation";
+export const AUTHENTICATION_EXPIRED = "User Authentication Expired";
 export const AUTHENTICATION_TIMEOUT = "Authentication Timeout";
 export const INVALID_CLIENT_PROTOCOL = "Invalid Client Protocol";
 export const NO_RESPONDERS_NEEDS_HEADERS = "no responders requires headers support";

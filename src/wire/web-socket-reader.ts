@@ -1,4 +1,4 @@
-// What a hub sends in WebSocket frames, cut into payload and control frames. Payload passes through as it arrives: a hub puts
+// What a peer sends in WebSocket frames, cut into payload and control frames: a hub's, or a client's, which are masked. Payload passes through as it arrives: a hub puts
 // everything it has gathered into one frame, of any length (spec §8.2), and neither our memory nor the time until its first
 // byte counts as a sign of life may depend on that length.
 //
@@ -16,7 +16,8 @@ export const WIRE_BAD_FRAME = "WIRE_BAD_FRAME";
 export const FRAME_BYTES_MAX = 1024 * 1024 * 1024;
 
 const CONTROL_BYTES_MAX = 125;
-const HEADER_BYTES_MAX = 10;
+const HEADER_BYTES_MAX = 14;
+const MASK_BYTES = 4;
 const FIN = 0x80;
 const RSV1 = 0x40;
 const RSV2_RSV3 = 0x30;
@@ -25,7 +26,7 @@ const MASKED = 0x80;
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 export interface FrameHandler {
-  /** Bytes of a message, a part of the chunk at hand. */
+  /** Bytes of a message, a part of the chunk at hand, which has been unmasked in place. */
   onPayload(bytes: Buffer, isDeflated: boolean): void;
   /** A deflated message is complete. */
   onDeflatedEnd(): void;
@@ -37,6 +38,11 @@ export interface FrameHandler {
 export class WebSocketReader {
   readonly #handler: FrameHandler;
   readonly #isDeflateAgreed: boolean;
+  /** A client must mask, a hub must not (RFC 6455 §5.1). */
+  readonly #isMasked: boolean;
+  readonly #mask = Buffer.alloc(MASK_BYTES);
+  /** How much of the frame's payload was unmasked. */
+  #unmaskedBytes = 0;
   /** The header at hand, then the payload of a control frame. */
   readonly #kept = Buffer.alloc(HEADER_BYTES_MAX + CONTROL_BYTES_MAX);
   #keptBytes = 0;
@@ -48,8 +54,10 @@ export class WebSocketReader {
   #isClosed = false;
   #offset = 0;
 
-  constructor(handler: FrameHandler, options: { readonly isDeflateAgreed: boolean }) {
+  /** `from`: who sends; a hub where nothing is said. */
+  constructor(handler: FrameHandler, options: { readonly isDeflateAgreed: boolean; readonly from?: "hub" | "client" }) {
     this.#handler = handler;
+    this.#isMasked = options.from === "client";
     this.#isDeflateAgreed = options.isDeflateAgreed;
   }
 
@@ -65,6 +73,7 @@ export class WebSocketReader {
   #readPayload(chunk: Buffer, from: number): number {
     const used = Math.min(this.#left, chunk.length - from);
     this.#left -= used;
+    if (this.#isMasked) this.#unmask(chunk, from, from + used);
     this.#handler.onPayload(chunk.subarray(from, from + used), this.#message === "deflated");
     if (this.#left === 0 && this.#isFinal) this.#endMessage();
     return used;
@@ -91,16 +100,34 @@ export class WebSocketReader {
 
   #neededBytes(): number {
     if (this.#keptBytes < 2) return 2;
-    const [first, length] = [this.#kept[0]!, this.#kept[1]!];
-    if (isControl(first)) return 2 + length;
-    return length < 126 ? 2 : length === 126 ? 4 : 10;
+    const length = this.#kept[1]! & ~MASKED;
+    if (isControl(this.#kept[0]!)) return this.#headerBytes() + length;
+    return this.#headerBytes();
+  }
+
+  #headerBytes(): number {
+    const length = this.#kept[1]! & ~MASKED;
+    return (length < 126 ? 2 : length === 126 ? 4 : 10) + (this.#isMasked ? MASK_BYTES : 0);
+  }
+
+  #takeMask(): void {
+    const end = this.#headerBytes();
+    if (this.#isMasked) this.#kept.copy(this.#mask, 0, end - MASK_BYTES, end);
+    this.#unmaskedBytes = 0;
+  }
+
+  #unmask(bytes: Buffer, from: number, to: number): void {
+    let place = this.#unmaskedBytes;
+    for (let at = from; at < to; at++) bytes[at] = bytes[at]! ^ this.#mask[place++ & 3]!;
+    this.#unmaskedBytes = place & 3;
   }
 
   /** Of the first two bytes, so that nothing is taken in that could not be meant. */
   #check(): void {
-    const [first, second] = [this.#kept[0]!, this.#kept[1]!];
+    const [first, second] = [this.#kept[0]!, this.#kept[1]! & ~MASKED];
     const opcode = first & 0x0f;
-    if ((second & MASKED) !== 0) this.#breach("a masked frame; a hub must not mask");
+    if ((this.#kept[1]! & MASKED) !== (this.#isMasked ? MASKED : 0))
+      this.#breach(this.#isMasked ? "a frame without a mask; a client must mask" : "a masked frame; a hub must not mask");
     if ((first & RSV2_RSV3) !== 0) this.#breach("a frame with reserved bits set");
     if (isControl(first)) {
       if (opcode > OPCODE.pong) this.#breach(`a control frame of the reserved kind ${opcode}`);
@@ -120,7 +147,8 @@ export class WebSocketReader {
   }
 
   #onData(): void {
-    const [first, length] = [this.#kept[0]!, this.#kept[1]!];
+    const [first, length] = [this.#kept[0]!, this.#kept[1]! & ~MASKED];
+    this.#takeMask();
     this.#isFinal = (first & FIN) !== 0;
     if ((first & 0x0f) === OPCODE.binary) this.#message = (first & RSV1) === 0 ? "plain" : "deflated";
     if (length < 126) this.#left = length;
@@ -134,7 +162,10 @@ export class WebSocketReader {
   }
 
   #onControl(): void {
-    const payload = Buffer.from(this.#kept.subarray(2, 2 + this.#kept[1]!));
+    const begin = this.#headerBytes();
+    const payload = Buffer.from(this.#kept.subarray(begin, begin + (this.#kept[1]! & ~MASKED)));
+    this.#takeMask();
+    if (this.#isMasked) this.#unmask(payload, 0, payload.length);
     const opcode = this.#kept[0]! & 0x0f;
     if (opcode === OPCODE.ping) this.#handler.onPing(payload);
     if (opcode !== OPCODE.close) return; // a pong nobody asked for is a sign of life, no more

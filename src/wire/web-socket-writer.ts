@@ -1,4 +1,5 @@
-// WebSocket frames on their way to a hub: binary, masked (RFC 6455 §5.3), many in one buffer, one write.
+// WebSocket frames on their way to a hub: binary, masked (RFC 6455 §5.3), many in one buffer, one write. And the headers of frames on
+// their way to a client, whose payload goes out as it is.
 //
 // A copy is needed anyway, since the bytes are not ours to change; the mask is laid over it by words of four bytes, for which
 // the payload begins at a multiple of four.
@@ -52,6 +53,17 @@ export function encodeFrame(opcode: number, payload: Buffer, mask: Buffer, isDef
   payload.copy(target, 8);
   applyMask(target, 8, payload.length);
   return target.subarray(skipped);
+}
+
+/** What stands before the payload of a server's frame: not masked. */
+export function serverFrameHeader(opcode: number, payloadBytes: number): Buffer {
+  if (payloadBytes < 126) return Buffer.of(FIN | opcode, payloadBytes);
+  if (payloadBytes <= 0xffff) return Buffer.of(FIN | opcode, 126, payloadBytes >> 8, payloadBytes & 0xff);
+  const header = Buffer.alloc(10);
+  header[0] = FIN | opcode;
+  header[1] = 127;
+  header.writeUIntBE(payloadBytes, 4, 6);
+  return header;
 }
 
 /** A close frame; the hub repeats the code. */

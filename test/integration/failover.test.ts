@@ -187,21 +187,21 @@ for (const version of TESTED_LINES) {
       } else assert.deepEqual(advice, ["probe-own"]);
     });
 
-    test("lame duck: the link leaves a node that takes nothing new before it is thrown out", {
-      skip: version === "2.10" && "2.10 goes on accepting leaves until it ends",
-    }, async () => {
-      await using leaving = await startHub({ version, name: "leaving", jetstream: true, config: LAME_DUCK });
-      await using other = await startHub({ version, name: "other" });
-      await HubStream.create(await leaving.connect({ reconnect: false }), "ORDERS", ["orders.>"]);
-      await using spoke = await startSpoke({
-        remote: { urls: [leaving.leafUrl, other.leafUrl], ...LOGIN, no_randomize: true },
+    // 2.10 goes on accepting leaves until it ends: the test before shows that there is nothing to be seen there.
+    if (version === "2.15")
+      test("lame duck: the link leaves a node that takes nothing new before it is thrown out", async () => {
+        await using leaving = await startHub({ version, name: "leaving", jetstream: true, config: LAME_DUCK });
+        await using other = await startHub({ version, name: "other" });
+        await HubStream.create(await leaving.connect({ reconnect: false }), "ORDERS", ["orders.>"]);
+        await using spoke = await startSpoke({
+          remote: { urls: [leaving.leafUrl, other.leafUrl], ...LOGIN, no_randomize: true },
+        });
+        await spoke.until("it begins with the first", (report) => isReadyOn(report, [leaving.leafUrl]));
+        lameDuck(leaving);
+        await spoke.until("it is on the other", (report) => isReadyOn(report, [other.leafUrl]));
+        assert.match(spoke.log.join("\n"), /leaving it early/);
+        assert.doesNotMatch(spoke.log.join("\n"), /link lost/);
       });
-      await spoke.until("it begins with the first", (report) => isReadyOn(report, [leaving.leafUrl]));
-      lameDuck(leaving);
-      await spoke.until("it is on the other", (report) => isReadyOn(report, [other.leafUrl]));
-      assert.match(spoke.log.join("\n"), /leaving it early/);
-      assert.doesNotMatch(spoke.log.join("\n"), /link lost/);
-    });
 
     test("lame duck: a spoke with another URL is over there when the node has gone, and nothing acknowledged is lost", async () => {
       await using cluster = await startCluster(2, { version, config: LAME_DUCK });

@@ -23,6 +23,11 @@ export class RawNatsClient implements AsyncDisposable {
     return new RawNatsClient(socket);
   }
 
+  /** Over a stream that is there already, such as TLS. */
+  static over(socket: net.Socket): RawNatsClient {
+    return new RawNatsClient(socket);
+  }
+
   private constructor(socket: net.Socket) {
     this.socket = socket;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -38,6 +43,13 @@ export class RawNatsClient implements AsyncDisposable {
         this.#onBytes();
         resolve();
       });
+  }
+
+  /** Gives the socket away, to be wrapped in TLS. What was received must have been read. */
+  release(): net.Socket {
+    assert.equal(this.#unread.length, 0);
+    this.socket.removeAllListeners("data");
+    return this.socket;
   }
 
   send(...parts: readonly (string | Buffer)[]): void {

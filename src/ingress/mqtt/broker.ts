@@ -1,7 +1,7 @@
 // What a connection is lent by the listener it came in by.
 
 import type { Authenticator, User } from "#access/authenticator.ts";
-import type { Clock } from "#base/clock.ts";
+import type { Clock, Millis } from "#base/clock.ts";
 import type { Entropy } from "#base/entropy.ts";
 import type { Log } from "#base/log.ts";
 import type { AccountRouter } from "#router/router.ts";
@@ -14,10 +14,16 @@ import type { Voice } from "./voice.ts";
 
 /** A connection as the listener sees it. */
 export interface Client {
+  /** Unlike its client id, never used again. */
+  readonly number: number;
   readonly address: string;
+  readonly port: number;
   readonly sinceWall: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  readonly pendingBytes: number;
+  /** When something last came, or was taken. */
+  readonly lastActive: Millis;
   /** From the time it is let in. */
   readonly session: Session | undefined;
   end(ending: Ending, words: string): void;
@@ -45,6 +51,7 @@ export interface Broker {
   readonly pool: SlabPool;
   /** The account of that name; undefined if there is none. */
   account(name: string): AccountRouter | undefined;
+  nextNumber(): number;
   /** Its CONNECT is being looked at: it no longer counts among the silent. */
   onConnect(client: Client): void;
   /** It showed who it is. Ends an older connection with its id and registers it, or says with which return code it is refused. */

@@ -6,6 +6,7 @@
 // Its life is the value and the step function of life.ts. Reading stops while any hold is on; what is left of a chunk that
 // was read already waits in the framer. A breach ends this connection and nothing else.
 
+import type { Millis } from "#base/clock.ts";
 import { explain, ProtocolError, systemCode } from "#base/errors.ts";
 import type { ByteStream } from "#base/net.ts";
 import { type Admission, admit } from "./admission.ts";
@@ -51,9 +52,12 @@ const QUIET: ReadonlySet<Ending> = new Set(["disconnect", "gone", "shutdown"]);
 const HOLDS = { login: 1, router: 2, acks: 4, answers: 8, end: 16 } as const;
 
 export class MqttConnection implements Client {
+  readonly number: number;
   readonly address: string;
+  readonly port: number;
   readonly sinceWall: number;
   bytesIn = 0;
+  lastActive: Millis;
   /** Resolves when the stream is closed for good. */
   readonly closed: Promise<void>;
   readonly #broker: Broker;
@@ -73,8 +77,11 @@ export class MqttConnection implements Client {
     const { clock } = broker;
     this.#stream = stream;
     this.#broker = broker;
+    this.number = broker.nextNumber();
     this.address = stream.remoteAddress ?? "unknown";
+    this.port = stream.remotePort ?? 0;
     this.sinceWall = clock.wall();
+    this.lastActive = clock.now();
     this.#outbound = new Outbound(stream, broker.pool, () => this.#onProgress());
     this.#silence = new Deadline(clock, () => this.#onSilence());
     this.#stall = new Deadline(clock, () => this.end("stalled", `it read nothing for ${broker.limits.writeDeadline / 1000} s`));
@@ -99,6 +106,10 @@ export class MqttConnection implements Client {
 
   get bytesOut(): number {
     return this.#outbound.writtenBytes;
+  }
+
+  get pendingBytes(): number {
+    return this.#outbound.pendingBytes;
   }
 
   /** Ends it now: lets everything go, closes the network connection politely where that makes sense. Twice is once. */
@@ -133,6 +144,7 @@ export class MqttConnection implements Client {
   #onChunk(chunk: Buffer): void {
     if (this.#life.at === "closed") return; // lingering: what still comes is not looked at
     this.bytesIn += chunk.length;
+    this.lastActive = this.#broker.clock.now();
     this.#framer.accept(chunk);
     this.#process();
   }
@@ -289,6 +301,7 @@ export class MqttConnection implements Client {
   /** The stream took one write to its end. */
   #onProgress(): void {
     if (this.#life.at === "closed") return;
+    this.lastActive = this.#broker.clock.now();
     if (this.#outbound.pendingBytes === 0) this.#stall.disarm();
     else this.#stall.touch();
     this.#session?.deliveries.pump();

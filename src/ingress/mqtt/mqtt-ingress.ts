@@ -7,6 +7,12 @@ import { PetioleError, systemCode } from "#base/errors.ts";
 import { type ByteStream, type Endpoint, formatEndpoint, type Listener } from "#base/net.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { Broker, Client, MqttLimits } from "./broker.ts";
+import {
+  connectionStatusOf,
+  type MqttConnectionStatus,
+  type MqttSubscriptionStatus,
+  subscriptionStatusOf,
+} from "./client-status.ts";
 import { ClientTable } from "./client-table.ts";
 import { MqttConnection } from "./connection.ts";
 import { MQTT_LISTEN_FAILED } from "./errors.ts";
@@ -26,6 +32,8 @@ export interface MqttDeps {
   /** By name. A client belongs to its user's account; one that shows no user, to `options.account`. */
   readonly accounts: ReadonlyMap<string, AccountRouter>;
   readonly limits: MqttLimits;
+  /** Numbers connections for the monitor; shared by all doors so that a number means one connection. */
+  readonly nextNumber?: () => number;
 }
 
 /** Opens the port. Dispose the ingress to close it and every connection. */
@@ -48,6 +56,7 @@ export class MqttIngress implements AsyncDisposable {
   readonly #table: ClientTable;
   readonly #tally = new MqttTally();
   readonly #connections = new Set<MqttConnection>();
+  #lastNumber = 0;
   #listener: Listener | undefined;
   #closing: Promise<void> | undefined;
 
@@ -68,6 +77,10 @@ export class MqttIngress implements AsyncDisposable {
       bench: new Workbench(),
       pool: new SlabPool(),
       account: (name) => deps.accounts.get(name),
+      nextNumber: () => {
+        this.#lastNumber += 1;
+        return deps.nextNumber?.() ?? this.#lastNumber;
+      },
       onConnect: (client) => this.#table.onConnect(client),
       register: (client, clientId, user) => this.#register(client, clientId, user),
       onEnd: (client, ending) => this.#onEnd(client, ending),
@@ -87,6 +100,16 @@ export class MqttIngress implements AsyncDisposable {
 
   status(): MqttStatus {
     return this.#tally.status(this.#table.clients());
+  }
+
+  /** Those that were let in and have not ended. */
+  clients(): MqttConnectionStatus[] {
+    const now = this.#deps.env.clock.now();
+    return [...this.#table.clients()].flatMap((client) => connectionStatusOf(client, now) ?? []);
+  }
+
+  *subscriptions(): Iterable<MqttSubscriptionStatus> {
+    for (const client of this.#table.clients()) yield* subscriptionStatusOf(client);
   }
 
   /** Stops accepting and reading, lets owed PUBACKs go out for a while, closes every connection. Wills are not published. */

@@ -64,7 +64,7 @@ export class MqttTally {
   }
 }
 
-function clientStatus(client: Client): MqttClientStatus | undefined {
+export function clientStatus(client: Client): MqttClientStatus | undefined {
   const { session } = client;
   if (session === undefined) return undefined;
   return {

@@ -43,6 +43,8 @@ export class Session implements Origin, Sink {
   readonly kind = "mqtt";
   readonly clientId: string;
   readonly user: User;
+  /** Name of the account it is in, which for a client without a user is not the user's. */
+  readonly accountName: string;
   readonly inbound: Inbound;
   readonly deliveries: Deliveries;
   readonly subscriptions: Subscriptions;
@@ -62,6 +64,7 @@ export class Session implements Origin, Sink {
   ) {
     this.clientId = clientId;
     this.user = user;
+    this.accountName = account.name;
     this.#will = will;
     this.#host = host;
     this.#door = account.open(this);

@@ -63,6 +63,10 @@ export class Subscriptions {
     return this.#byTopicFilter.size;
   }
 
+  *all(): Iterable<MqttSubscription> {
+    for (const subscriptions of this.#byTopicFilter.values()) yield* subscriptions;
+  }
+
   /** Returns the SUBACK return code. `topicFilter` in latin1 form. */
   add(topicFilter: string, wantedQos: number): number {
     const subjects = mapFilter(topicFilter);

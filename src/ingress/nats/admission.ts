@@ -1,7 +1,7 @@
 // Whether a CONNECT is let in, as whom, into which account. The client hears "Authorization Violation" whatever the reason;
 // the sentence is for the log.
 
-import type { User } from "#access/authenticator.ts";
+import type { User, Verdict } from "#access/authenticator.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import type { NatsContext } from "./context.ts";
@@ -10,20 +10,40 @@ export type Admission =
   | { readonly ok: true; readonly user: User; readonly account: AccountRouter }
   | { readonly ok: false; readonly words: string };
 
+/** The way a client came: what it must have signed, and by which door. */
+export interface Arrival {
+  readonly address: string;
+  readonly isWebSocket: boolean;
+  readonly nonce: string | null;
+}
+
 export async function admit(
   request: ConnectRequest,
-  address: string,
+  arrival: Arrival,
   context: NatsContext,
   signal: AbortSignal,
 ): Promise<Admission> {
-  if (request.user === null && request.otherCredential !== null)
-    return { ok: false, words: `it shows a ${request.otherCredential}; local clients log in with user and password` };
-  if (request.user === null && request.password !== null)
-    return { ok: false, words: "it shows a password and no user name; local clients log in with both" };
-  const login = { door: "nats", user: request.user, password: request.password, address } as const;
-  const verdict = await context.authenticator.authenticate(login, signal);
+  const verdict = await judge(request, arrival, context, signal);
   if (!verdict.ok) return verdict;
   const account = context.account(verdict.user.account);
   if (account === undefined) return { ok: false, words: `there is no account "${verdict.user.account}"` };
   return { ok: true, user: verdict.user, account };
+}
+
+/** Who shows several credentials is judged by the first, in nats-server's order. */
+async function judge(
+  request: ConnectRequest,
+  arrival: Arrival,
+  { authenticator }: NatsContext,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const { user, password, token, nkey, jwt, signature } = request;
+  const { address } = arrival;
+  const door = "nats";
+  if (jwt !== null) return authenticator.authenticateJwt({ jwt, signature, ...arrival });
+  if (nkey !== null) return authenticator.authenticateKey({ door, nkey, signature, ...arrival });
+  if (token !== null) return await authenticator.authenticateToken(door, token, address, signal);
+  if (user === null && password !== null)
+    return { ok: false, why: "wrong", words: "it shows a password and no user name; local clients log in with both" };
+  return await authenticator.authenticate({ door, user, password, address }, signal);
 }

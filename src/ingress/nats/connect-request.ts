@@ -9,8 +9,11 @@ const NAME_CHARS_MAX = 128;
 export interface ConnectRequest {
   readonly user: string | null;
   readonly password: string | null;
-  /** It showed a token, an nkey or a JWT. */
-  readonly otherCredential: "token" | "nkey" | "jwt" | null;
+  readonly token: string | null;
+  readonly nkey: string | null;
+  readonly jwt: string | null;
+  /** Of our nonce, by the nkey or the JWT's user. */
+  readonly signature: string | null;
   /** +OK after every operation. */
   readonly isVerbose: boolean;
   /** It wants its own messages back, if it subscribes to them. */
@@ -29,6 +32,7 @@ export function parseConnect(json: string): ConnectRequest {
   const fields = objectOf(json);
   const flag = (key: string, fallback: boolean) => fieldOf(fields, key, "boolean", fallback);
   const text = (key: string) => fieldOf<string>(fields, key, "string", "");
+  const textOrNull = (key: string) => (text(key) === "" ? null : text(key));
   if (fieldOf<number>(fields, "protocol", "number", 0) > 1)
     throw new ProtocolError(NATS_UNKNOWN_PROTOCOL, "CONNECT asks for a protocol other than 0 and 1");
   const takesHeaders = flag("headers", false);
@@ -36,9 +40,12 @@ export function parseConnect(json: string): ConnectRequest {
   if (wantsNoResponders && !takesHeaders)
     throw new ProtocolError(NATS_NO_RESPONDERS, "CONNECT wants no_responders and not the headers they are made of");
   return {
-    user: text("user") === "" ? null : text("user"),
-    password: text("pass") === "" ? null : text("pass"),
-    otherCredential: text("auth_token") !== "" ? "token" : text("jwt") !== "" ? "jwt" : text("nkey") !== "" ? "nkey" : null,
+    user: textOrNull("user"),
+    password: textOrNull("pass"),
+    token: textOrNull("auth_token"),
+    nkey: textOrNull("nkey"),
+    jwt: textOrNull("jwt"),
+    signature: textOrNull("sig"),
     isVerbose: flag("verbose", true),
     wantsEcho: flag("echo", true),
     takesHeaders,

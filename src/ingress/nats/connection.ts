@@ -13,6 +13,7 @@ import type { ByteStream } from "#base/net.ts";
 import type { BatchBuilder } from "#core/batch-builder.ts";
 import { displaySubject } from "#core/subject.ts";
 import {
+  AUTHENTICATION_EXPIRED,
   AUTHENTICATION_TIMEOUT,
   AUTHORIZATION_VIOLATION,
   errorLine,
@@ -26,7 +27,7 @@ import {
 import { type ClientHandler, ClientParser } from "#wire/client-parser.ts";
 import { type Admission, admit } from "./admission.ts";
 import { type ConnectRequest, parseConnect, WITHOUT_CONNECT } from "./connect-request.ts";
-import type { NatsContext, NatsPeer } from "./context.ts";
+import type { Greeting, NatsContext, NatsPeer } from "./context.ts";
 import { errTextFor, NATS_BAD_CONNECT, NATS_HEADERS_UNEXPECTED, NATS_NOT_CONNECTED } from "./errors.ts";
 import { BORN, type Ending, type Life, type LifeEvent, step } from "./life.ts";
 import { Outbound } from "./outbound.ts";
@@ -42,6 +43,11 @@ const LINGER_MS: Millis = 1_000;
 /** A stranger's claim on memory: only CONNECT is taken from it, and that fits into a control line. */
 const STRANGER_PAYLOAD_MAX = 0;
 
+/** What a batch may leave waiting for its readers; one that fans out to more is followed by smaller ones, down to so many messages. */
+const BATCH_PENDING_BYTES = 2 * 1024 * 1024;
+const SMALL_BATCH = 16;
+const FIRST_BATCH = 64;
+
 /** Endings after which nothing more can reach the peer. */
 const ABRUPT: ReadonlySet<Ending> = new Set(["closed", "gone"]);
 /** Endings that are everyday life. */
@@ -52,10 +58,14 @@ const HOLDS = { login: 1, router: 2, owed: 4, crowd: 8, end: 16 } as const;
 
 export class NatsConnection implements ClientHandler, NatsPeer {
   readonly address: string;
+  readonly port: number;
+  /** The client_id of its INFO. */
+  readonly number: number;
+  readonly sinceWall: number;
   bytesIn = 0;
   /** Resolves when the stream is closed for good. */
   readonly closed: Promise<void>;
-  readonly #number: number;
+  readonly #greeting: Greeting;
   readonly #context: NatsContext;
   readonly #stream: ByteStream;
   readonly #outbound: Outbound;
@@ -69,15 +79,21 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   #since: Millis;
   #lastHeard: Millis;
   #pings = 0;
+  #pingedAt: Millis = 0;
+  #rtt: Millis | null = null;
   /** When a write last began with nothing under way, or ended. */
   #lastTaken: Millis = 0;
   #isBehind = false;
 
-  constructor(stream: ByteStream, number: number, context: NatsContext) {
+  /** `isGreeted`: INFO was sent already, before TLS. */
+  constructor(stream: ByteStream, number: number, greeting: Greeting, context: NatsContext, isGreeted = false) {
     this.#stream = stream;
-    this.#number = number;
+    this.number = number;
     this.#context = context;
-    this.address = stream.remoteAddress ?? "unknown";
+    this.#greeting = greeting;
+    this.address = greeting.address;
+    this.port = stream.remotePort ?? 0;
+    this.sinceWall = context.clock.wall();
     this.#since = context.clock.now();
     this.#lastHeard = this.#since;
     this.#outbound = new Outbound(stream, context.slabs, context.turn, { onProgress: () => this.#onProgress() });
@@ -93,7 +109,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
         this.#outbound.abandon();
         resolve();
       });
-    this.#outbound.text(context.infoLine(number, this.address, false));
+    if (!isGreeted) this.#outbound.text(context.infoLine(number, greeting, false));
   }
 
   get session(): NatsSession | undefined {
@@ -114,6 +130,20 @@ export class NatsConnection implements ClientHandler, NatsPeer {
 
   get refused(): number {
     return this.#session?.publisher.refused ?? 0;
+  }
+
+  get pendingBytes(): number {
+    return this.#outbound.pendingBytes;
+  }
+
+  /** Of the last PING that was answered; null before. */
+  get rtt(): Millis | null {
+    return this.#rtt;
+  }
+
+  /** When something last came, or was taken. */
+  get lastActive(): Millis {
+    return Math.max(this.#lastHeard, this.#lastTaken);
   }
 
   /** Ends it now: lets everything go, says `errText` last, closes the network connection politely where that makes sense. Twice is once. */
@@ -137,7 +167,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
 
   /** Tells that we are about to close; everything else goes on. */
   warn(): void {
-    if (this.#life.at === "connected") this.#outbound.text(this.#context.infoLine(this.#number, this.address, true));
+    if (this.#life.at === "connected") this.#outbound.text(this.#context.infoLine(this.number, this.#greeting, true));
   }
 
   /** Reads no more, sends the answers that are owed as their messages become safe, then ends. */
@@ -176,7 +206,17 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       batch.count = 0;
       throw new ProtocolError(NATS_HEADERS_UNEXPECTED, "HPUB came in, and its CONNECT did not say headers: true");
     }
+    const before = this.#outbound.pendingBytesOfAll;
+    const { count } = batch;
     session.publish(batch, hasHeaders);
+    this.#adapt(count, this.#outbound.pendingBytesOfAll - before);
+  }
+
+  /** What one chunk becomes when hundreds listen to it is bounded by the size of its batches: between them it may have to wait. */
+  #adapt(count: number, pendingBytes: number): void {
+    const parser = this.#parser;
+    if (pendingBytes > BATCH_PENDING_BYTES) parser.batchMax = Math.min(parser.batchMax, Math.max(SMALL_BATCH, count >> 1));
+    else if (parser.batchMax >= SMALL_BATCH && pendingBytes < BATCH_PENDING_BYTES / 4) parser.batchMax *= 2;
   }
 
   onInvalidSubject(subject: string): void {
@@ -217,6 +257,8 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   }
 
   onPong(): void {
+    if (this.#pingedAt > 0) this.#rtt = this.#context.clock.now() - this.#pingedAt;
+    this.#pingedAt = 0;
     this.#pings = 0;
   }
 
@@ -253,7 +295,9 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   }
 
   async #admit(request: ConnectRequest): Promise<void> {
-    const admission = await admit(request, this.address, this.#context, this.#login.signal);
+    const { address, nonce, way } = this.#greeting;
+    const arrival = { address, nonce, isWebSocket: way === "websocket" };
+    const admission = await admit(request, arrival, this.#context, this.#login.signal);
     if (this.#life.at === "authenticating") this.#onAdmission(request, admission);
   }
 
@@ -272,12 +316,13 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       release: (reason) => this.#release(reason),
       onSlow: () => this.#onSlow(),
       onSettled: () => this.#onSettled(),
+      now: () => this.#context.clock.now(),
       after: (delay, action) => this.#context.clock.after(delay, action),
       userInfo: () => this.#context.userInfo(user),
       tell: (about, message, facts) => this.#tell(about, message, facts),
     });
-    this.#parser.payloadBytesMax = this.#context.limits.maxPayload;
-    if (request.isVerbose) this.#parser.batchMax = 1;
+    this.#parser.payloadBytesMax = Math.min(this.#context.limits.maxPayload, user.limits?.payloadMax ?? Number.POSITIVE_INFINITY);
+    this.#parser.batchMax = request.isVerbose ? 1 : FIRST_BATCH;
     this.#parser.admit();
     this.#lastHeard = this.#context.clock.now();
     if (request.isVerbose && request !== WITHOUT_CONNECT) this.#outbound.text(OK_LINE);
@@ -312,6 +357,11 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       this.end("silent", `no whole CONNECT came within ${CONNECT_TIMEOUT_MS / 1000} s`, AUTHENTICATION_TIMEOUT);
     }
     if (this.#life.at !== "connected") return;
+    const expires = this.#session?.user.limits?.expires ?? null;
+    if (expires !== null && this.#context.clock.wall() >= expires) {
+      this.end("expired", "its JWT has expired", AUTHENTICATION_EXPIRED);
+      return;
+    }
     if (this.#holds !== 0) {
       this.#lastHeard = now; // it is we who do not read
       return;
@@ -322,6 +372,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       return;
     }
     this.#pings += 1;
+    this.#pingedAt = this.#context.clock.now();
     this.#outbound.text(PING_LINE);
   }
 

@@ -31,6 +31,13 @@ export interface NatsPeer {
   readonly refused: number;
 }
 
+/** How a client came, as far as its INFO tells. */
+export interface Greeting {
+  readonly address: string;
+  readonly way: "plain" | "tls" | "mutual-tls" | "websocket";
+  readonly nonce: string | null;
+}
+
 export interface NatsContext {
   readonly limits: NatsLimits;
   readonly clock: Clock;
@@ -44,8 +51,8 @@ export interface NatsContext {
   /** Whether somebody who shows no user is let in. */
   readonly hasNoAuthUser: boolean;
   account(name: string): AccountRouter | undefined;
-  /** The line that a client with this number at this address is told; `isClosing`: we are about to close. */
-  infoLine(clientNumber: number, address: string, isClosing: boolean): string;
+  /** The line that a client with this number is told; `isClosing`: we are about to close. */
+  infoLine(clientNumber: number, greeting: Greeting, isClosing: boolean): string;
   /** What `$SYS.REQ.USER.INFO` answers. */
   userInfo(user: User): string;
   onAdmitted(): void;

@@ -6,6 +6,7 @@ export type Ending =
   | "gone" // the network connection broke
   | "refused" // its CONNECT was, or there were too many connections
   | "breach" // it broke the protocol
+  | "expired" // its JWT was good until now
   | "silent" // no CONNECT in time
   | "stale" // pings left unanswered
   | "slow" // it read too slowly

@@ -5,22 +5,24 @@ import type { Authenticator, User } from "#access/authenticator.ts";
 import { type Millis, sleep } from "#base/clock.ts";
 import { randomToken } from "#base/entropy.ts";
 import type { Env } from "#base/env.ts";
-import { PetioleError, systemCode } from "#base/errors.ts";
-import { type ByteStream, type Endpoint, formatEndpoint, type Listener } from "#base/net.ts";
+import { type ByteStream, type Endpoint, formatEndpoint } from "#base/net.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
 import { displaySubject } from "#core/subject.ts";
 import type { AccountRouter } from "#router/router.ts";
 import { infoLine, TOO_MANY_CONNECTIONS } from "#wire/client-lines.ts";
+import { clientStatusOf, type NatsClientStatus, type NatsSubscriptionStatus, subscriptionStatusOf } from "./client-status.ts";
 import { NatsConnection } from "./connection.ts";
-import type { NatsContext, NatsLimits } from "./context.ts";
-import { NATS_LISTEN_FAILED } from "./errors.ts";
+import type { Greeting, NatsContext, NatsLimits } from "./context.ts";
+import { type Caller, Gate, type GateHost, type GatePlan } from "./gate.ts";
 import { type NatsStatus, NatsTally } from "./nats-status.ts";
+import type { NatsTlsOptions, NatsWebSocketOptions } from "./options.ts";
+import { ServerTls, type ServerTlsOptions } from "./server-tls.ts";
 import { Slabs } from "./slabs.ts";
 import { Turn } from "./turn.ts";
 import { Voice } from "./voice.ts";
 
 /** Client libraries ask for this before they use a feature of JetStream. The hub's own version decides in the end, and says so. */
-const COMPATIBLE_VERSION = "2.15.1";
+export const COMPATIBLE_VERSION = "2.15.1";
 /** While closing: how long clients that were told so may still go on, and then how long answers that are owed are waited for. */
 const LAME_DUCK_MS: Millis = 250;
 const DRAIN_MS: Millis = 1_500;
@@ -28,14 +30,24 @@ const DRAIN_MS: Millis = 1_500;
 const TICK_MS: Millis = 500;
 /** Limits shorter than a tick are kept by ticking so many times within them. */
 const TICKS_PER_LIMIT = 4;
+const NANOSECONDS_PER_MS = 1_000_000;
+const NONCE_BYTES = 11;
+const NOBODY = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, refused: 0 };
 
 export interface NatsDeps {
-  readonly env: Pick<Env, "clock" | "net" | "entropy" | "log">;
+  /** The disk is needed for TLS only. */
+  readonly env: Pick<Env, "clock" | "net" | "entropy" | "log"> & Partial<Pick<Env, "disk">>;
   readonly serverName: string;
   readonly authenticator: Authenticator;
   /** By name. A client belongs to its user's account. */
   readonly accounts: ReadonlyMap<string, AccountRouter>;
   readonly limits: NatsLimits;
+  /** TLS on the port; null or absent: none. */
+  readonly tls?: NatsTlsOptions | null;
+  /** A second port, for WebSocket; null or absent: none. */
+  readonly websocket?: NatsWebSocketOptions | null;
+  /** Numbers connections, for INFO and the monitor; shared by all doors so that a number means one connection. */
+  readonly nextNumber?: () => number;
 }
 
 /** Opens the port. Dispose the ingress to close it and every connection. */
@@ -43,15 +55,12 @@ export async function openNats(listen: Endpoint, deps: NatsDeps, signal: AbortSi
   signal.throwIfAborted();
   const nobody = { door: "nats", user: null, password: null, address: "" } as const;
   const { ok: hasNoAuthUser } = await deps.authenticator.authenticate(nobody, signal);
-  const ingress = new NatsIngress(deps, hasNoAuthUser);
-  try {
-    await ingress.listen(listen);
-  } catch (error) {
-    throw listenFault(listen, error);
-  }
-  if (!signal.aborted) return ingress;
-  await ingress[Symbol.asyncDispose]();
-  throw signal.reason;
+  await using scope = new AsyncDisposableStack();
+  const ingress = scope.use(new NatsIngress(deps, hasNoAuthUser));
+  await ingress.listen(listen);
+  signal.throwIfAborted();
+  scope.move();
+  return ingress;
 }
 
 export class NatsIngress implements AsyncDisposable {
@@ -63,7 +72,8 @@ export class NatsIngress implements AsyncDisposable {
   readonly #connections = new Set<NatsConnection>();
   /** Those that have not ended. */
   readonly #open = new Set<NatsConnection>();
-  #listener: Listener | undefined;
+  /** The plain or TLS port, and perhaps one for WebSocket. */
+  readonly #gates: Gate[] = [];
   #ticker: Disposable | undefined;
   #lastNumber = 0;
   #closing: Promise<void> | undefined;
@@ -85,7 +95,7 @@ export class NatsIngress implements AsyncDisposable {
       batch: new BatchBuilder(),
       hasNoAuthUser,
       account: (name) => deps.accounts.get(name),
-      infoLine: (number, address, isClosing) => this.#infoLine(number, address, isClosing),
+      infoLine: (number, greeting, isClosing) => this.#infoLine(number, greeting, isClosing),
       userInfo: (user) => this.#userInfo(user),
       onAdmitted: () => {
         this.#tally.accepted += 1;
@@ -99,16 +109,42 @@ export class NatsIngress implements AsyncDisposable {
 
   /** For `openNats`. */
   async listen(endpoint: Endpoint): Promise<void> {
-    const { clock, net } = this.#deps.env;
-    this.#listener = await net.listen(endpoint, (stream) => this.#onStream(stream));
+    const { env, tls = null, websocket = null } = this.#deps;
+    const { log } = this.#context;
+    const secured = async (options: ServerTlsOptions | null, setting: string) =>
+      options === null ? null : await ServerTls.open(options, setting, { clock: env.clock, disk: env.disk!, log });
+    const isTlsFirst = tls?.handshakeFirst === true;
+    const plans: GatePlan[] = [{ endpoint, setting: "listen", isWebSocket: false, isTlsFirst, tls: await secured(tls, "tls") }];
+    if (websocket !== null) {
+      const setting = "websocket.listen";
+      const serverTls = await secured(websocket.tls, "websocket.tls");
+      plans.push({ endpoint: websocket.listen, setting, isWebSocket: true, isTlsFirst: true, tls: serverTls });
+    }
+    const host: GateHost = {
+      onAccept: (stream, way) => this.#onAccept(stream, way),
+      infoLine: (caller) => this.#infoLine(caller.number, caller, false),
+      onReady: (stream, caller, isGreeted) => this.#onReady(stream, caller, isGreeted),
+      onLost: (caller, words) => this.#onLost(caller, words),
+    };
+    for (const plan of plans) {
+      const gate = await Gate.open(plan, host, env);
+      this.#gates.push(gate);
+      const facts = { at: formatEndpoint(gate.endpoint), tls: plan.tls !== null, websocket: plan.isWebSocket };
+      log.info("listening for NATS clients", facts);
+    }
+    const { clock } = env;
     const period = Math.max(10, Math.min(TICK_MS, this.#deps.limits.writeDeadline / TICKS_PER_LIMIT));
     this.#ticker = clock.every(period, () => this.#tick());
-    this.#context.log.info("listening for NATS clients", { at: formatEndpoint(this.#listener.endpoint) });
   }
 
   /** Where it really listens; tells the port when 0 was asked for. */
   get endpoint(): Endpoint {
-    return this.#listener!.endpoint;
+    return this.#gates[0]!.endpoint;
+  }
+
+  /** The same of the WebSocket port; null when off. */
+  get webSocketEndpoint(): Endpoint | null {
+    return this.#gates[1]?.endpoint ?? null;
   }
 
   status(): NatsStatus {
@@ -122,38 +158,81 @@ export class NatsIngress implements AsyncDisposable {
     return this.#tally.status(this.#open, { clients, subscriptions });
   }
 
+  get serverId(): string {
+    return this.#serverId;
+  }
+
+  get isAuthRequired(): boolean {
+    return !this.#context.hasNoAuthUser;
+  }
+
+  /** Those that were let in and have not ended. */
+  clients(): NatsClientStatus[] {
+    const now = this.#deps.env.clock.now();
+    return [...this.#open].flatMap((connection) => clientStatusOf(connection, now) ?? []);
+  }
+
+  *subscriptions(): Iterable<NatsSubscriptionStatus> {
+    for (const connection of this.#open) yield* subscriptionStatusOf(connection);
+  }
+
   /** Stops accepting, tells the clients, lets them go on for a moment, sends answers that are owed, closes every connection. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  #onStream(stream: ByteStream): void {
+  #onAccept(stream: ByteStream, way: Greeting["way"]): Caller | undefined {
+    if (this.#closing !== undefined) return undefined;
+    this.#tally.connections += 1;
+    this.#lastNumber += 1;
+    const number = this.#deps.nextNumber?.() ?? this.#lastNumber;
+    const address = stream.remoteAddress ?? "unknown";
+    const nonce = this.#deps.authenticator.wantsSignatures
+      ? this.#deps.env.entropy.bytes(NONCE_BYTES).toString("base64url")
+      : null;
+    const caller = { number, address, way, nonce };
+    if (way === "plain" || !this.#isFull()) return caller; // a plain one can be told
+    this.#onLost(caller, this.#fullWords());
+    return undefined;
+  }
+
+  #onReady(stream: ByteStream, caller: Caller, isGreeted: boolean): void {
     if (this.#closing !== undefined) {
       stream.destroy();
       return;
     }
-    this.#tally.connections += 1;
-    this.#lastNumber += 1;
-    const connection = new NatsConnection(stream, this.#lastNumber, this.#context);
+    const isFull = this.#isFull();
+    const connection = new NatsConnection(stream, caller.number, caller, this.#context, isGreeted);
     this.#connections.add(connection);
     this.#open.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
-    const { maxConnections } = this.#deps.limits;
-    if (this.#connections.size > maxConnections) {
-      const words = `${maxConnections} connections are open already, which is what limits.max_connections allows`;
-      connection.end("refused", words, TOO_MANY_CONNECTIONS);
-    }
+    if (isFull) connection.end("refused", this.#fullWords(), TOO_MANY_CONNECTIONS);
+  }
+
+  #onLost({ address }: Caller, words: string): void {
+    this.#tally.onEnd(NOBODY, "refused");
+    this.#context.voice.warn(`lost ${address}`, `NATS connection refused: ${words}`, { address });
+  }
+
+  #isFull(): boolean {
+    const arriving = this.#gates.reduce((sum, gate) => sum + gate.arriving, 0);
+    return this.#connections.size + arriving >= this.#deps.limits.maxConnections;
+  }
+
+  #fullWords(): string {
+    return `${this.#deps.limits.maxConnections} connections are open already, which is what limits.max_connections allows`;
   }
 
   #tick(): void {
     const now = this.#deps.env.clock.now();
+    for (const gate of this.#gates) gate.tick(now);
     for (const connection of this.#connections) connection.tick(now);
   }
 
   async #close(): Promise<void> {
     const { clock } = this.#deps.env;
-    await this.#listener?.[Symbol.asyncDispose]();
+    await Promise.all(this.#gates.map((gate) => gate[Symbol.asyncDispose]()));
     if (this.status().clients > 0) {
       for (const connection of this.#open) connection.warn();
       await sleep(clock, LAME_DUCK_MS, new AbortController().signal);
@@ -166,7 +245,7 @@ export class NatsIngress implements AsyncDisposable {
     this.#ticker?.[Symbol.dispose]();
   }
 
-  #infoLine(clientNumber: number, address: string, isClosing: boolean): string {
+  #infoLine(clientNumber: number, { address, nonce, way }: Greeting, isClosing: boolean): string {
     const { host, port } = this.endpoint;
     return infoLine({
       server_id: this.#serverId,
@@ -177,6 +256,9 @@ export class NatsIngress implements AsyncDisposable {
       port,
       headers: true,
       auth_required: !this.#context.hasNoAuthUser,
+      ...(nonce === null ? {} : { nonce }),
+      ...(way === "tls" || way === "mutual-tls" ? { tls_required: true } : {}),
+      ...(way === "mutual-tls" ? { tls_verify: true } : {}),
       max_payload: this.#deps.limits.maxPayload,
       client_id: clientNumber,
       client_ip: address,
@@ -190,25 +272,28 @@ export class NatsIngress implements AsyncDisposable {
       ...(allow === null ? {} : { allow: allow.map(displaySubject) }),
       ...(deny.length === 0 ? {} : { deny: deny.map(displaySubject) }),
     });
+    const responses =
+      permissions.responses == null
+        ? {}
+        : {
+            responses: {
+              max: finite(permissions.responses.max, 1),
+              ttl: finite(permissions.responses.expires, NANOSECONDS_PER_MS),
+            },
+          };
     const answer = {
       server: { name: this.#deps.serverName, id: this.#serverId, ver: COMPATIBLE_VERSION, jetstream: false },
       data: {
         user: name,
         account,
-        permissions: { publish: shown(permissions.publish), subscribe: shown(permissions.subscribe) },
+        permissions: { publish: shown(permissions.publish), subscribe: shown(permissions.subscribe), ...responses },
       },
     };
     return Buffer.from(JSON.stringify(answer), "utf8").toString("latin1");
   }
 }
 
-function listenFault(endpoint: Endpoint, cause: unknown): PetioleError {
-  const at = formatEndpoint(endpoint);
-  const why = {
-    EADDRINUSE: "another program uses this port, perhaps a nats-server; stop it, or change listen",
-    EACCES: "ports below 1024 need a privilege; choose another port in listen",
-    EADDRNOTAVAIL: "this machine has no such address; change listen, 0.0.0.0 means every network",
-  }[systemCode(cause) ?? ""];
-  const message = `cannot listen for NATS clients on ${at}${why === undefined ? "" : `: ${why}`}`;
-  return new PetioleError(NATS_LISTEN_FAILED, message, { remedy: "backoff", cause });
+/** As nats-server writes it: -1 for no limit. */
+function finite(value: number, unit: number): number {
+  return Number.isFinite(value) ? value * unit : -1;
 }

@@ -49,6 +49,11 @@ export class Outbound implements Writes {
     return this.#used + this.#fullBytes + this.#flightBytes;
   }
 
+  /** The same of all clients together. */
+  get pendingBytesOfAll(): number {
+    return this.#slabs.pendingBytes;
+  }
+
   get isWriting(): boolean {
     return this.#flightBytes > 0;
   }
@@ -60,6 +65,7 @@ export class Outbound implements Writes {
   }
 
   commit(end: number): void {
+    this.#slabs.pendingBytes += end - this.#used;
     this.#used = end;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -102,6 +108,7 @@ export class Outbound implements Writes {
   /** The peer is gone: everything is forgotten. */
   abandon(): void {
     this.#isDead = true;
+    this.#slabs.pendingBytes -= this.pendingBytes;
     this.#used = 0;
     this.#full.length = 0;
     this.#fullBytes = 0;
@@ -167,6 +174,7 @@ export class Outbound implements Writes {
     for (const slab of this.#flight) this.#slabs.giveBack(whole(slab));
     this.#flight.length = 0;
     this.writtenBytes += this.#flightBytes;
+    this.#slabs.pendingBytes -= this.#flightBytes;
     this.#flightBytes = 0;
     if (!this.#isScheduled || this.#isFinishing) this.#write();
     this.#events.onProgress();

@@ -3,7 +3,7 @@
 import type { User } from "#access/authenticator.ts";
 import type { Millis } from "#base/clock.ts";
 import type { Batch } from "#core/batch.ts";
-import { replyOf } from "#core/batch.ts";
+import { isRequest, replyOf } from "#core/batch.ts";
 import type { BatchBuilder } from "#core/batch-builder.ts";
 import type { Origin, Sink, Subscription, Ticket } from "#core/sink.ts";
 import { displaySubject } from "#core/subject.ts";
@@ -18,6 +18,7 @@ import {
   TOO_MANY_SUBSCRIPTIONS,
   textMessage,
 } from "#wire/client-lines.ts";
+import { AnswerPermits } from "./answer-permits.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { writeMessage } from "./message-writer.ts";
 import type { Outbound } from "./outbound.ts";
@@ -26,6 +27,8 @@ import { type NatsSubscription, Subscriptions } from "./subscriptions.ts";
 
 /** How long publishers wait for one slow reader. */
 const CROWD_MS: Millis = 250;
+/** What may wait for all clients together before publishers wait for each reader they meet: many readers make much out of little. */
+const ALL_PENDING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** What a session asks of its connection. */
 export interface SessionHost {
@@ -37,6 +40,7 @@ export interface SessionHost {
   onSlow(): void;
   /** No answer is owed any more. */
   onSettled(): void;
+  now(): Millis;
   after(delay: Millis, action: () => void): Disposable;
   userInfo(): string;
   tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void;
@@ -49,7 +53,11 @@ export class NatsSession implements Origin, Sink {
   readonly request: ConnectRequest;
   readonly publisher: Publisher;
   readonly subscriptions: Subscriptions;
+  readonly isDeafToItself: boolean;
+  /** Only where the user may answer what it may not publish otherwise. */
+  readonly mayRespond: ((subject: string) => boolean) | undefined;
   sent = 0;
+  readonly #answers: AnswerPermits | undefined;
   readonly #host: SessionHost;
   readonly #door: Door;
   /** Publishers that wait until this client has read more; see `#crowd`. */
@@ -64,8 +72,13 @@ export class NatsSession implements Origin, Sink {
     this.request = request;
     this.label = label;
     this.#host = host;
+    this.isDeafToItself = !request.wantsEcho;
+    const { responses } = user.permissions;
+    const answers = responses == null ? undefined : new AnswerPermits(responses, () => host.now());
+    this.#answers = answers;
+    this.mayRespond = answers === undefined ? undefined : (subject) => answers.take(subject);
     this.#door = account.open(this);
-    this.subscriptions = new Subscriptions(account, this, user.permissions);
+    this.subscriptions = new Subscriptions(account, this, user.permissions, user.limits?.subscriptionsMax);
     this.publisher = new Publisher(user, {
       publish: (batch) => this.#door.publish(batch),
       answer: (reply, payload) => this.#answer(reply, payload),
@@ -141,8 +154,9 @@ export class NatsSession implements Origin, Sink {
       this.sent += 1;
       this.subscriptions.count(subscription);
     }
+    if (this.#answers !== undefined && isRequest(batch, index)) this.#answers.note(replyOf(batch, index));
     const { pendingBytes } = outbound;
-    if (pendingBytes <= maxPending / 2) return;
+    if (pendingBytes <= maxPending / 2 && outbound.pendingBytesOfAll <= ALL_PENDING_BYTES_MAX) return;
     if (pendingBytes > maxPending) this.#host.onSlow();
     else if (origin instanceof NatsSession && origin !== this) this.#crowd(origin);
   }

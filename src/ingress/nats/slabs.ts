@@ -3,12 +3,14 @@
 /** For a client that gets a message now and then: a thousand of them in one turn are 4 MiB. */
 export const SMALL_SLAB_BYTES = 4096;
 /** For a client that gets many. */
-export const LARGE_SLAB_BYTES = 65_536;
+export const LARGE_SLAB_BYTES = 16_384;
 /** Slabs kept for later, of each size. */
 const SMALL_KEPT_MAX = 1024;
-const LARGE_KEPT_MAX = 64;
+const LARGE_KEPT_MAX = 512;
 
 export class Slabs {
+  /** Bytes that wait for all clients together; kept by those who write into slabs. */
+  pendingBytes = 0;
   readonly #small: Buffer[] = [];
   readonly #large: Buffer[] = [];
 

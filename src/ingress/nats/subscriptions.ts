@@ -44,13 +44,15 @@ export class Subscriptions {
   readonly #account: AccountRouter;
   readonly #sink: Sink;
   readonly #permissions: Permissions;
+  readonly #max: number;
   readonly #bySid = new Map<string, NatsSubscription>();
   /** Those whose last message has been delivered. */
   readonly #finished: NatsSubscription[] = [];
   /** Which subscription heard the last reply: most likely the next one, too. */
   #lastForReply: NatsSubscription | undefined;
 
-  constructor(account: AccountRouter, sink: Sink, permissions: Permissions) {
+  constructor(account: AccountRouter, sink: Sink, permissions: Permissions, max = SUBSCRIPTIONS_MAX) {
+    this.#max = Math.min(max, SUBSCRIPTIONS_MAX);
     this.#account = account;
     this.#sink = sink;
     this.#permissions = permissions;
@@ -60,11 +62,15 @@ export class Subscriptions {
     return this.#bySid.size;
   }
 
+  all(): Iterable<NatsSubscription> {
+    return this.#bySid.values();
+  }
+
   add(filter: string, queue: string | null, sid: string): AddAnswer {
     if (!isValidFilter(filter)) return "invalid";
     if (!maySubscribe(this.#permissions, filter)) return "denied";
     if (this.#bySid.has(sid)) return "known";
-    if (this.size >= SUBSCRIPTIONS_MAX) return "too-many";
+    if (this.size >= this.#max) return "too-many";
     const subscription = new NatsSubscription(filter, queue, sid, this.#sink, this.#permissions);
     this.#bySid.set(sid, subscription);
     this.#account.subscribe(subscription);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { formatFault } from "#base/fault.ts";
 import { type Config, parseConfig } from "#config/config.ts";
+import { TestNkey } from "../../support/jwt.ts";
 
 const CONTEXT = { deviceId: "0123456789", dataDir: "/data" };
 
@@ -25,7 +26,7 @@ const remote = (more: object = {}) => ({ leafnodes: { remotes: [{ urls: ["tls://
 test("no settings at all are settings: an account, no open door but the monitor's on loopback", () => {
   const config = configOf({});
   assert.equal(config.serverName, "petiole-0123456789");
-  assert.deepEqual(config.accounts, [{ name: "EDGE", users: [] }]);
+  assert.deepEqual(config.accounts, [{ name: "EDGE", users: [], trustedKeys: [] }]);
   assert.deepEqual([config.mqtt, config.listen, config.web, config.host, config.noAuthUser], [null, null, null, null, null]);
   assert.deepEqual(config.monitor, { listen: { host: "127.0.0.1", port: 8222 } });
   assert.deepEqual([config.leafnodes.remotes, config.serial, config.firewall.enabled], [[], [], false]);
@@ -73,6 +74,7 @@ test("a whole document decodes: units, camelCase, latin1 subjects, absolute path
   assert.deepEqual(config.accounts[0]!.users[0]!.permissions, {
     publish: { allow: ["sensors.7.>"], deny: [] },
     subscribe: { allow: null, deny: ["secret.>"] },
+    responses: null,
   });
   assert.deepEqual(config.accounts[0]!.users[1]!.permissions.publish.allow, []);
   const [first, second] = config.leafnodes.remotes;
@@ -333,4 +335,65 @@ test("a serial port that decodes text needs a subject without {field}, and the w
     ["serial[0].subject"],
   );
   assert.deepEqual(parseConfig({ serial: [{ ...port, subject: "scale.{name}" }] }, CONTEXT).faults, []);
+});
+
+const USER_KEY = new TestNkey("user").publicKey;
+const ACCOUNT_KEY = new TestNkey("account").publicKey;
+const BCRYPT = "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
+const users = (...list: readonly object[]) => ({ accounts: [{ name: "EDGE", users: list }] });
+
+test("a user may be known by its nkey alone, by a token, by a bcrypt hash", () => {
+  const [byKey, byToken, byHash] = configOf(
+    users({ nkey: USER_KEY }, { user: "panel", token: "a-long-token" }, { user: "old", password: BCRYPT }),
+  ).accounts[0]!.users;
+  assert.deepEqual([byKey!.user, byKey!.nkey, byKey!.nats], [USER_KEY, USER_KEY, true]);
+  assert.deepEqual([byToken!.token?.reveal(), byToken!.nats, byToken!.mqtt], ["a-long-token", true, true]);
+  assert.deepEqual([byHash!.password?.reveal(), byHash!.nats], [BCRYPT, false]);
+});
+
+test("a user without a name, a second token, a seed in place of a key, the same key twice and a cut-off hash are faults", () => {
+  const seed = new TestNkey("user").seed;
+  assert.deepEqual(pathsOf(users({ password: "x" })), ["accounts[0].users[0] invalid"]);
+  assert.deepEqual(pathsOf(users({ user: "a", token: "x" }, { user: "b", token: "y" })), ["accounts[0].users[1].token invalid"]);
+  assert.deepEqual(pathsOf(users({ nkey: seed })), ["accounts[0].users[0].nkey invalid"]);
+  assert.doesNotMatch(faultsOf(users({ nkey: seed })).join(), new RegExp(seed));
+  assert.deepEqual(pathsOf(users({ user: "a", nkey: USER_KEY }, { user: "b", nkey: USER_KEY })), [
+    "accounts[0].users[1].nkey invalid",
+  ]);
+  assert.deepEqual(pathsOf(users({ user: "a", password: BCRYPT.slice(0, -1) })), ["accounts[0].users[0].password invalid"]);
+  const trusting = { accounts: [{ name: "EDGE", trusted_keys: [ACCOUNT_KEY, USER_KEY, ACCOUNT_KEY] }] };
+  assert.deepEqual(pathsOf(trusting), ["accounts[0].trusted_keys[1] invalid", "accounts[0].trusted_keys[2] invalid"]);
+});
+
+test("allow_responses is a flag or a block, and takes the right to publish anything from a user with no allow list", () => {
+  const responsesOf = (allow_responses: unknown, publish?: unknown) =>
+    configOf(users({ user: "a", permissions: { allow_responses, ...(publish === undefined ? {} : { publish }) } })).accounts[0]!
+      .users[0]!.permissions;
+  assert.deepEqual(responsesOf(true).responses, { max: 1, expires: 120_000 });
+  assert.deepEqual(responsesOf(true).publish, { allow: [], deny: [] });
+  assert.deepEqual(responsesOf(true, ["a"]).publish, { allow: ["a"], deny: [] });
+  assert.deepEqual(responsesOf({ max: -1, expires: "5s" }).responses, { max: Number.POSITIVE_INFINITY, expires: 5_000 });
+  assert.deepEqual(responsesOf(false), {
+    publish: { allow: null, deny: [] },
+    subscribe: { allow: null, deny: [] },
+    responses: null,
+  });
+  assert.deepEqual(pathsOf(users({ user: "a", permissions: { allow_responses: "yes" } })), [
+    "accounts[0].users[0].permissions.allow_responses invalid",
+  ]);
+});
+
+test("tls and websocket stand beside listen, and verify needs a CA", () => {
+  const tls = { cert_file: "certs/gw.pem", key_file: "certs/gw.key" };
+  const config = configOf({ listen: "127.0.0.1:4222", tls, websocket: { listen: "0.0.0.0:8080", tls } });
+  assert.deepEqual(config.tls, {
+    certFile: "/data/certs/gw.pem",
+    keyFile: "/data/certs/gw.key",
+    caFile: null,
+    verify: false,
+    handshakeFirst: false,
+  });
+  assert.deepEqual(config.websocket?.listen, { host: "0.0.0.0", port: 8080 });
+  assert.deepEqual(pathsOf({ tls, websocket: { listen: "0.0.0.0:8080" } }), ["tls invalid", "websocket invalid"]);
+  assert.deepEqual(pathsOf({ listen: "127.0.0.1:4222", tls: { ...tls, verify: true } }), ["tls.ca_file invalid"]);
 });

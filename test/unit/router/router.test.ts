@@ -316,3 +316,60 @@ test("a stream's delivery finds its way by the deliver subject and is shown unde
   account.open(origin).publish(batch);
   assert.deepEqual([pushed.delivered, plain.delivered, origin.denied], [["orders.1=hi"], ["orders.1=hi"], []]);
 });
+
+/** Origin and sink in one, as a NATS client is. */
+class Deaf extends RecordingSink {
+  readonly kind = "nats";
+  readonly label = "deaf";
+  readonly isDeafToItself = true;
+  readonly unheard: string[] = [];
+  readonly mayPublish = () => true;
+  readonly onDenied = () => undefined;
+  readonly onSafe = () => undefined;
+  readonly pause = () => undefined;
+  readonly resume = () => undefined;
+
+  onNoResponders(batch: Batch, index: number): void {
+    this.unheard.push(replyOf(batch, index));
+  }
+}
+
+test("a queue group's member that publishes without echo is passed over, as long as there is another", () => {
+  const account = router();
+  const [deaf, other] = [new Deaf(), new RecordingSink()];
+  const door = account.open(deaf);
+  for (let i = 0; i < 3; i++) account.subscribe(deaf.subscription("jobs", "workers"));
+  const theirs = other.subscription("jobs", "workers");
+  account.subscribe(theirs);
+  for (let i = 0; i < 50; i++) door.publish(batchOf(message("jobs", String(i))));
+  assert.deepEqual([deaf.delivered.length, other.delivered.length], [0, 50]);
+  account.unsubscribe(theirs);
+  door.publish(batchOf(message("jobs", "for nobody")));
+  assert.deepEqual([deaf.delivered.length, other.delivered.length], [0, 50]);
+});
+
+test("who is deaf to itself does not hear its own request, and is told that nobody does", () => {
+  const account = router();
+  const deaf = new Deaf();
+  const door = account.open(deaf);
+  account.subscribe(deaf.subscription("jobs", "workers"));
+  account.subscribe(deaf.subscription("plain"));
+  door.publish(batchOf({ ...message("jobs"), reply: "r1" }, { ...message("plain"), reply: "r2" }));
+  assert.deepEqual(deaf.unheard, ["r1", "r2"]);
+  account.subscribe(new RecordingSink().subscription("jobs", "workers"));
+  door.publish(batchOf({ ...message("jobs"), reply: "r3" }));
+  assert.deepEqual(deaf.unheard, ["r1", "r2"]);
+});
+
+test("an answer that may pass once passes once, also among neighbours on one subject", () => {
+  const account = router();
+  const sink = new RecordingSink();
+  account.subscribe(sink.subscription("r"));
+  let left = 2;
+  const origin = Object.assign(new RecordingOrigin("nats", () => false), { mayRespond: () => left-- > 0 });
+  const door = account.open(origin);
+  door.publish(batchOf(message("r", "1"), message("r", "2"), message("r", "3")));
+  door.publish(batchOf(message("r", "4")));
+  assert.deepEqual(sink.delivered, ["r=1", "r=2"]);
+  assert.deepEqual(origin.denied, ["r", "r"]);
+});

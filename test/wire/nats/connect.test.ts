@@ -62,9 +62,9 @@ const LOGINS: readonly (readonly [string, string, string])[] = [
   ["a password without a user", `{"pass":"${PASSWORD}"}`, "no user name"],
   ["a user of another door", `{"user":"mqtt-only","pass":"${PASSWORD}"}`, "may not come in by nats"],
   ["a user whose account is gone", `{"user":"homeless","pass":"${PASSWORD}"}`, 'no account \\"GONE\\"'],
-  ["a token", '{"auth_token":"secret-token"}', "shows a token"],
-  ["a JWT", '{"jwt":"eyJ","sig":"x"}', "shows a jwt"],
-  ["an nkey", '{"nkey":"UABC","sig":"x"}', "shows a nkey"],
+  ["a token", '{"auth_token":"secret-token"}', "the token is wrong"],
+  ["a JWT", '{"jwt":"eyJ","sig":"x"}', "no account has trusted_keys"],
+  ["an nkey", '{"nkey":"UABC","sig":"x"}', "no user's public key"],
 ];
 
 for (const [what, connect, words] of LOGINS) {

@@ -103,3 +103,28 @@ test("a thousand messages in one chunk reach a reader in a few writes, and the u
   assert.ok(chunks <= 10, `${chunks} chunks`);
   assert.equal(new Set(door.upstream.tickets).size, 1);
 });
+
+test("when much waits for all readers together, a publisher waits for them, though each alone is far from its limit", async () => {
+  await using door = await NatsDoor.open({ limits: { maxPending: 1024 * 1024 * 1024 } });
+  const readers = await Promise.all(Array.from({ length: 20 }, () => door.connected()));
+  for (const reader of readers) {
+    reader.send("SUB a 1\r\n");
+    await reader.isIdle();
+    reader.socket.pause();
+  }
+  await using publisher = await door.connected();
+  const big = `PUB a 1000000\r\n${"x".repeat(1_000_000)}\r\n`;
+  for (let i = 0; i < 60; i++) publisher.send(big);
+  let seen = -1;
+  for (let quiet = 0; quiet < 200; quiet++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const { messagesIn } = door.ingress.status();
+    if (messagesIn !== seen) quiet = 0;
+    seen = messagesIn;
+  }
+  assert.ok(seen > 0 && seen < 60, `${seen} of 60`);
+  assert.equal(door.ingress.status().endings.slow, undefined);
+  for (const reader of readers) reader.socket.resume();
+  await door.until(() => door.ingress.status().messagesIn === 60);
+  for (const reader of readers) await reader[Symbol.asyncDispose]();
+});

@@ -8,6 +8,7 @@
 import { Authenticator, type User } from "#access/authenticator.ts";
 import { hashPassword } from "#access/password.ts";
 import { type PermissionList, UNRESTRICTED } from "#access/permissions.ts";
+import { systemDisk } from "#base/disk.ts";
 import { systemEntropy } from "#base/entropy.ts";
 import { createLog, type LogLine } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
@@ -16,14 +17,22 @@ import { flagsOf, headersOf, payloadOf, replyOf, subjectOf } from "#core/batch.t
 import type { Plan, Ticket } from "#core/sink.ts";
 import type { NatsLimits } from "#ingress/nats/context.ts";
 import { type NatsIngress, openNats } from "#ingress/nats/nats-ingress.ts";
+import type { NatsTlsOptions, NatsWebSocketOptions } from "#ingress/nats/options.ts";
 import { AccountRouter, type Door } from "#router/router.ts";
 import type { UpstreamSlot } from "#router/upstream-slot.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { TestNkey, TestOperator } from "../../support/jwt.ts";
 import { RawNatsClient } from "../../support/nats-client.ts";
 import { batchOf, message, RecordingOrigin, RecordingUpstream } from "../../support/router-fixtures.ts";
 
 export const PASSWORD = "correct horse";
+export const TOKEN = "a token for the panel";
+/** Of the user `robot`. */
+export const ROBOT_KEY = new TestNkey("user");
+/** Its user JWTs open the account EDGE. */
+export const TRUSTED = new TestOperator().account("TRUSTED");
 const passwordHash = await hashPassword(PASSWORD, systemEntropy());
+const tokenHash = await hashPassword(TOKEN, systemEntropy());
 
 function only(...allow: readonly string[]): PermissionList {
   return { allow, deny: [] };
@@ -36,6 +45,12 @@ export const USERS: readonly User[] = [
   { ...user("elsewhere", {}), account: "LAB" },
   { ...user("homeless", {}), account: "GONE" },
   { ...user("mqtt-only", {}), doors: ["mqtt"] },
+  { ...user("robot", {}), passwordHash: null, nkey: ROBOT_KEY.publicKey },
+  { ...user("panel", {}), passwordHash: null, tokenHash },
+  {
+    ...user("responder", {}),
+    permissions: { publish: only(), subscribe: UNRESTRICTED, responses: { max: 2, expires: 60_000 } },
+  },
 ];
 
 function user(name: string, { publish = UNRESTRICTED, subscribe = UNRESTRICTED }): User {
@@ -88,6 +103,10 @@ export interface DoorOptions {
   /** Default: one that is free. */
   readonly port?: number;
   readonly limits?: Partial<NatsLimits>;
+  readonly tls?: NatsTlsOptions;
+  readonly websocket?: NatsWebSocketOptions;
+  /** Whether user JWTs of TRUSTED and the nkey of `robot` are taken: INFO then has a nonce. Default: no. */
+  readonly wantsSignatures?: boolean;
 }
 
 export class NatsDoor implements AsyncDisposable {
@@ -118,9 +137,13 @@ export class NatsDoor implements AsyncDisposable {
     const upstream = new TicketUpstream();
     upstream.stages = stages;
     upstream.isHearing = hears;
-    const authenticator = new Authenticator(USERS, noAuthUser, { clock, entropy });
+    const { wantsSignatures = false, tls = null, websocket = null } = options;
+    const users = wantsSignatures ? USERS : USERS.filter(({ nkey }) => nkey == null);
+    const trusted = new Map(wantsSignatures ? [[TRUSTED.key.publicKey, "EDGE"]] : []);
+    const authenticator = new Authenticator(users, noAuthUser, { clock, entropy }, trusted);
     const accounts = new Map([router, lab].map((account) => [account.name, account]));
-    const deps = { env: { clock, net: systemNet(), entropy, log }, serverName: "gw-test", authenticator, accounts, limits };
+    const env = { clock, net: systemNet(), disk: systemDisk(), entropy, log };
+    const deps = { env, serverName: "gw-test", authenticator, accounts, limits, tls, websocket };
     const ingress = await openNats({ host: "127.0.0.1", port: options.port ?? 0 }, deps, new AbortController().signal);
     return new NatsDoor(clock, router, lab, upstream, ingress, lines);
   }
@@ -147,9 +170,17 @@ export class NatsDoor implements AsyncDisposable {
     return this.ingress.endpoint.port;
   }
 
+  get webSocketPort(): number {
+    return this.ingress.webSocketEndpoint!.port;
+  }
+
+  async dialUnread(): Promise<RawNatsClient> {
+    return await RawNatsClient.dial(this.port);
+  }
+
   /** INFO was read. */
   async dial(): Promise<RawNatsClient> {
-    const natsClient = await RawNatsClient.dial(this.port);
+    const natsClient = await this.dialUnread();
     await natsClient.info();
     return natsClient;
   }

@@ -27,7 +27,10 @@ test("CONNECT means what it says, and what it leaves out means what it means to 
   assert.deepEqual(WITHOUT_CONNECT, {
     user: null,
     password: null,
-    otherCredential: null,
+    token: null,
+    nkey: null,
+    jwt: null,
+    signature: null,
     isVerbose: true,
     wantsEcho: true,
     takesHeaders: false,
@@ -53,7 +56,10 @@ test("CONNECT means what it says, and what it leaves out means what it means to 
   assert.deepEqual(parseConnect(JSON.stringify(said)), {
     user: "ann",
     password: "p",
-    otherCredential: null,
+    token: null,
+    nkey: null,
+    jwt: null,
+    signature: null,
     isVerbose: false,
     wantsEcho: false,
     takesHeaders: true,
@@ -62,7 +68,7 @@ test("CONNECT means what it says, and what it leaves out means what it means to 
     library: "nats.js 3.4.0",
   });
   assert.equal(parseConnect('{"user":"","pass":"","name":null}').user, null);
-  assert.equal(parseConnect('{"auth_token":"t"}').otherCredential, "token");
+  assert.equal(parseConnect('{"auth_token":"t"}').token, "t");
 });
 
 test("a CONNECT that cannot be read is told without quoting it", () => {
