@@ -13,6 +13,7 @@ import { flagsFor, HEADERS, HEADERS_END, QOS_UNSTATED, REPLY, REPLY_END } from "
 import type { BatchBuilder } from "#core/batch-builder.ts";
 import { SUBJECT_BYTES_MAX } from "#core/subject.ts";
 import { WIRE_BAD_ARGUMENTS, WIRE_BAD_ENDING, WIRE_LINE_TOO_LONG, WIRE_TOO_LARGE, WIRE_UNKNOWN_OPERATION } from "./errors.ts";
+import { parseCount, quote } from "./scan.ts";
 
 /** Longest control line we take from a client, in bytes, line end not counted. nats-server's default for max_control_line. */
 export const CLIENT_LINE_BYTES_MAX = 4096;
@@ -380,20 +381,4 @@ function isHeaderBlock(bytes: Buffer, start: number, end: number): boolean {
     bytes[start + 6] === DOT &&
     bytes[start + 7] === 0x30
   );
-}
-
-/** Decimal digits as a number; -1 if it is anything else or longer than nine digits. */
-function parseCount(bytes: Buffer, start: number, end: number): number {
-  if (end - start > 9 || end === start) return -1;
-  let value = 0;
-  for (let i = start; i < end; i++) {
-    const digit = bytes[i]! - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
-}
-
-function quote(bytes: Buffer, at: number, end: number): string {
-  return JSON.stringify(bytes.latin1Slice(at, Math.min(end, at + 60)));
 }

@@ -12,6 +12,7 @@ import { flagsFor, GROUPS, HEADERS, HEADERS_END, QOS_UNSTATED, REPLY, REPLY_END,
 import { BatchBuilder } from "#core/batch-builder.ts";
 import { composedAt } from "./composed-reply.ts";
 import { WIRE_BAD_ARGUMENTS, WIRE_BAD_ENDING, WIRE_LINE_TOO_LONG, WIRE_TOO_LARGE, WIRE_UNKNOWN_OPERATION } from "./errors.ts";
+import { parseCount, quote } from "./scan.ts";
 
 /**
  * Longest line we take from a hub, in bytes, line end included.
@@ -294,20 +295,4 @@ function isWord(bytes: Buffer, at: number, lineEnd: number, word: string): boole
     if ((isUpper ? found | 0x20 : found) !== wanted) return false;
   }
   return after === lineEnd || bytes[after] === 0x20 || bytes[after] === 0x09;
-}
-
-/** Decimal digits as a number; -1 if it is anything else or longer than nine digits. */
-function parseCount(bytes: Buffer, start: number, end: number): number {
-  if (end - start > 9 || end === start) return -1;
-  let value = 0;
-  for (let i = start; i < end; i++) {
-    const digit = bytes[i]! - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
-}
-
-function quote(bytes: Buffer, at: number, end: number): string {
-  return JSON.stringify(bytes.latin1Slice(at, Math.min(end, at + 60)));
 }

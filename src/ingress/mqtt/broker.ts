@@ -4,13 +4,13 @@ import type { Authenticator, User } from "#access/authenticator.ts";
 import type { Clock, Millis } from "#base/clock.ts";
 import type { Entropy } from "#base/entropy.ts";
 import type { Log } from "#base/log.ts";
+import type { Voice } from "#base/voice.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { Workbench } from "./inbound.ts";
 import type { Ending } from "./life.ts";
 import type { MqttOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { SlabPool } from "./slab-pool.ts";
-import type { Voice } from "./voice.ts";
 
 /** A connection as the listener sees it. */
 export interface Client {

@@ -5,6 +5,7 @@ import type { Authenticator, User } from "#access/authenticator.ts";
 import type { Env } from "#base/env.ts";
 import { PetioleError, systemCode } from "#base/errors.ts";
 import { type ByteStream, type Endpoint, formatEndpoint, type Listener } from "#base/net.ts";
+import { Voice } from "#base/voice.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { Broker, Client, MqttLimits } from "./broker.ts";
 import {
@@ -21,7 +22,6 @@ import type { Ending } from "./life.ts";
 import { type MqttStatus, MqttTally } from "./mqtt-status.ts";
 import type { MqttOptions } from "./options.ts";
 import { SlabPool } from "./slab-pool.ts";
-import { Voice } from "./voice.ts";
 
 /** How long closing waits for messages to become safe, so that their PUBACKs still go out. */
 const DRAIN_MS = 3_000;

@@ -46,7 +46,6 @@ const STRANGER_PAYLOAD_MAX = 0;
 /** What a batch may leave waiting for its readers; one that fans out to more is followed by smaller ones, down to so many messages. */
 const BATCH_PENDING_BYTES = 2 * 1024 * 1024;
 const SMALL_BATCH = 16;
-const FIRST_BATCH = 64;
 
 /** Endings after which nothing more can reach the peer. */
 const ABRUPT: ReadonlySet<Ending> = new Set(["closed", "gone"]);
@@ -322,7 +321,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       tell: (about, message, facts) => this.#tell(about, message, facts),
     });
     this.#parser.payloadBytesMax = Math.min(this.#context.limits.maxPayload, user.limits?.payloadMax ?? Number.POSITIVE_INFINITY);
-    this.#parser.batchMax = request.isVerbose ? 1 : FIRST_BATCH;
+    if (request.isVerbose) this.#parser.batchMax = 1;
     this.#parser.admit();
     this.#lastHeard = this.#context.clock.now();
     if (request.isVerbose && request !== WITHOUT_CONNECT) this.#outbound.text(OK_LINE);

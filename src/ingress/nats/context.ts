@@ -3,12 +3,12 @@
 import type { Authenticator, User } from "#access/authenticator.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
+import type { Voice } from "#base/voice.ts";
 import type { BatchBuilder } from "#core/batch-builder.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { Ending } from "./life.ts";
 import type { Slabs } from "./slabs.ts";
 import type { Turn } from "./turn.ts";
-import type { Voice } from "./voice.ts";
 
 /** Of the settings' `limits`, those that mean something here. */
 export interface NatsLimits {

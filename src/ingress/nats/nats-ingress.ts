@@ -6,6 +6,7 @@ import { type Millis, sleep } from "#base/clock.ts";
 import { randomToken } from "#base/entropy.ts";
 import type { Env } from "#base/env.ts";
 import { type ByteStream, type Endpoint, formatEndpoint } from "#base/net.ts";
+import { Voice } from "#base/voice.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
 import { displaySubject } from "#core/subject.ts";
 import type { AccountRouter } from "#router/router.ts";
@@ -19,7 +20,6 @@ import type { NatsTlsOptions, NatsWebSocketOptions } from "./options.ts";
 import { ServerTls, type ServerTlsOptions } from "./server-tls.ts";
 import { Slabs } from "./slabs.ts";
 import { Turn } from "./turn.ts";
-import { Voice } from "./voice.ts";
 
 /** Client libraries ask for this before they use a feature of JetStream. The hub's own version decides in the end, and says so. */
 export const COMPATIBLE_VERSION = "2.15.1";

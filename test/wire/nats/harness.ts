@@ -201,9 +201,9 @@ export class NatsDoor implements AsyncDisposable {
 
   /** Waits, turn by turn, until it is so. */
   async until(isTrue: () => boolean): Promise<void> {
-    const end = performance.now() + 10_000;
+    const end = performance.now() + 40_000;
     while (!isTrue()) {
-      if (performance.now() > end) throw new Error("waited 10 s in vain");
+      if (performance.now() > end) throw new Error("waited 40 s in vain");
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLog, type LogLine } from "#base/log.ts";
+import { Voice } from "#base/voice.ts";
 import { AckQueue } from "#ingress/mqtt/ack-queue.ts";
 import { Deadline } from "#ingress/mqtt/deadline.ts";
 import { BORN, type Ending, type Life, step } from "#ingress/mqtt/life.ts";
 import { SlabPool } from "#ingress/mqtt/slab-pool.ts";
-import { Voice } from "#ingress/mqtt/voice.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 
 function taken(acks: AckQueue): number[] {

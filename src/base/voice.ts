@@ -1,7 +1,7 @@
 // A log that a flood of bad peers cannot flood: one line per kind and peer in a while, with the number of those left out.
 
-import type { Clock, Millis } from "#base/clock.ts";
-import type { Facts, Log } from "#base/log.ts";
+import type { Clock, Millis } from "./clock.ts";
+import type { Facts, Log } from "./log.ts";
 
 const QUIET_MS = 10_000;
 const KEYS_MAX = 1024;
