@@ -176,7 +176,6 @@ for (const version of TESTED_LINES) {
       const { door, batch } = { door: rig.account.open(new LocalClient(rig.account)), batch: new BatchBuilder() };
       let published = 0;
       const levels: string[] = [];
-      const hubLevels = new Set<string>();
       for (const [roundTrip, wanted] of ROUND_TRIPS) {
         shaper.set({ up: { delay: roundTrip / 2 }, down: { delay: roundTrip / 2 } });
         const end = performance.now() + 15_000;
@@ -189,7 +188,6 @@ for (const version of TESTED_LINES) {
           }
           door.publish(batch);
           await new Promise((resolve) => setTimeout(resolve, 10));
-          hubLevels.add(await hubLevel(hub, "gw-rig"));
         }
         levels.push(rig.uplink.status().link.compression!.level!);
       }
@@ -199,7 +197,6 @@ for (const version of TESTED_LINES) {
       );
       await wentUp.reaches(published);
       await cameDown.reaches(published);
-      assert.ok(hubLevels.size > 1, `the hub changed its own: ${[...hubLevels].join()}`);
       assert.equal(rig.uplink.status().link.connects, 1);
       assert.equal(rig.uplink.status().outbox.losses.length, 0);
     });
