@@ -53,7 +53,8 @@ class LoadClient implements Disposable {
     this.socket.once("close", onClose);
     this.#onBytes = (chunk) => {
       tail = (tail + chunk.toString("latin1")).slice(-200);
-      if (tail.endsWith("PONG\r\n")) resolve();
+      if (chunk.includes(PING)) this.socket.write("PONG\r\n"); // in its own time a server asks, too
+      if (tail.includes("PONG\r\n")) resolve();
     };
     this.socket.write("PING\r\n");
     await promise;

@@ -114,7 +114,7 @@ export async function benchNats(args: readonly string[], signal: AbortSignal): P
     process.stderr.write(`petiole: round ${round} of ${rounds} is done\n`);
   }
   const report = {
-    machine: { cpu: os.cpus()[0]?.model ?? "unknown", processors: os.availableParallelism(), load: os.loadavg()[0]!.toFixed(2) },
+    machine: { cpu: os.cpus()[0]?.model ?? "unknown", processors: os.cpus().length, load: os.loadavg()[0]!.toFixed(2) },
     versions: { node: process.version, "nats-server": peer.version },
     note: `${cores.note}; where the server's share of its processor is below 95 %, the load was the limit`,
     rounds,

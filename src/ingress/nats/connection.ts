@@ -26,12 +26,15 @@ import {
 } from "#wire/client-lines.ts";
 import { type ClientHandler, ClientParser } from "#wire/client-parser.ts";
 import { type Admission, admit } from "./admission.ts";
+import { nextBatchMax } from "./batch-size.ts";
 import { type ConnectRequest, parseConnect, WITHOUT_CONNECT } from "./connect-request.ts";
 import type { Greeting, NatsContext, NatsPeer } from "./context.ts";
 import { errTextFor, NATS_BAD_CONNECT, NATS_HEADERS_UNEXPECTED, NATS_NOT_CONNECTED } from "./errors.ts";
-import { BORN, type Ending, type Life, type LifeEvent, step } from "./life.ts";
+import { sayFarewell } from "./farewell.ts";
+import { BORN, type Ending, isAbrupt, type Life, type LifeEvent, step } from "./life.ts";
 import { Outbound } from "./outbound.ts";
 import { NatsSession } from "./session.ts";
+import { Stall } from "./stall.ts";
 
 /** A whole CONNECT must have come this long after the connection. */
 export const CONNECT_TIMEOUT_MS: Millis = 5_000;
@@ -42,15 +45,6 @@ export const PINGS_MAX = 2;
 const LINGER_MS: Millis = 1_000;
 /** A stranger's claim on memory: only CONNECT is taken from it, and that fits into a control line. */
 const STRANGER_PAYLOAD_MAX = 0;
-
-/** What a batch may leave waiting for its readers; one that fans out to more is followed by smaller ones, down to so many messages. */
-const BATCH_PENDING_BYTES = 2 * 1024 * 1024;
-const SMALL_BATCH = 16;
-
-/** Endings after which nothing more can reach the peer. */
-const ABRUPT: ReadonlySet<Ending> = new Set(["closed", "gone"]);
-/** Endings that are everyday life. */
-const QUIET: ReadonlySet<Ending> = new Set(["closed", "gone", "shutdown"]);
 
 /** Reasons not to read, as bits: reading goes on when none is left. */
 const HOLDS = { login: 1, router: 2, owed: 4, crowd: 8, end: 16 } as const;
@@ -80,9 +74,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   #pings = 0;
   #pingedAt: Millis = 0;
   #rtt: Millis | null = null;
-  /** When a write last began with nothing under way, or ended. */
-  #lastTaken: Millis = 0;
-  #isBehind = false;
+  readonly #stall = new Stall();
 
   /** `isGreeted`: INFO was sent already, before TLS. */
   constructor(stream: ByteStream, number: number, greeting: Greeting, context: NatsContext, isGreeted = false) {
@@ -142,7 +134,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
 
   /** When something last came, or was taken. */
   get lastActive(): Millis {
-    return Math.max(this.#lastHeard, this.#lastTaken);
+    return Math.max(this.#lastHeard, this.#stall.lastTaken);
   }
 
   /** Ends it now: lets everything go, says `errText` last, closes the network connection politely where that makes sense. Twice is once. */
@@ -152,10 +144,11 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     this.#login.abort();
     this.#parser.close();
     this.#session?.close();
-    this.#say(ending, words);
+    const who = { label: this.#session?.label, address: this.address, facts: this.#facts() };
+    sayFarewell(this.#context, who, ending, words);
     this.#context.onEnd(this, ending);
     this.#since = this.#context.clock.now();
-    if (ABRUPT.has(ending)) {
+    if (isAbrupt(ending)) {
       this.#stream.destroy();
       return;
     }
@@ -186,12 +179,10 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       if (now - this.#since >= LINGER_MS) this.#stream.destroy();
       return;
     }
-    if (!this.#isBehind && this.#outbound.pendingBytes > 0) {
-      this.#isBehind = true;
-      this.#lastTaken = now;
-    } else if (this.#isBehind && now - this.#lastTaken >= this.#context.limits.writeDeadline) {
-      const words = `it took nothing of ${this.#outbound.pendingBytes} bytes for ${this.#context.limits.writeDeadline / 1000} s`;
-      this.end("slow", words, SLOW_CONSUMER);
+    const { pendingBytes } = this.#outbound;
+    const { writeDeadline } = this.#context.limits;
+    if (this.#stall.isOver(now, pendingBytes, writeDeadline)) {
+      this.end("slow", `it took nothing of ${pendingBytes} bytes for ${writeDeadline / 1000} s`, SLOW_CONSUMER);
       return;
     }
     this.#lookForLife(now);
@@ -208,14 +199,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     const before = this.#outbound.pendingBytesOfAll;
     const { count } = batch;
     session.publish(batch, hasHeaders);
-    this.#adapt(count, this.#outbound.pendingBytesOfAll - before);
-  }
-
-  /** What one chunk becomes when hundreds listen to it is bounded by the size of its batches: between them it may have to wait. */
-  #adapt(count: number, pendingBytes: number): void {
-    const parser = this.#parser;
-    if (pendingBytes > BATCH_PENDING_BYTES) parser.batchMax = Math.min(parser.batchMax, Math.max(SMALL_BATCH, count >> 1));
-    else if (parser.batchMax >= SMALL_BATCH && pendingBytes < BATCH_PENDING_BYTES / 4) parser.batchMax *= 2;
+    this.#parser.batchMax = nextBatchMax(this.#parser.batchMax, count, this.#outbound.pendingBytesOfAll - before);
   }
 
   onInvalidSubject(subject: string): void {
@@ -335,16 +319,14 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   /** The stream took one write to its end. */
   #onProgress(): void {
     if (this.#life.at === "closed") return;
-    this.#isBehind = this.#outbound.pendingBytes > 0;
-    this.#lastTaken = this.#context.clock.now();
+    this.#stall.onProgress(this.#context.clock.now(), this.#outbound.pendingBytes);
     this.#session?.onProgress();
   }
 
   /** Called in the middle of a routing pass. */
   #onSlow(): void {
-    const { pendingBytes } = this.#outbound;
-    const words = `${pendingBytes} bytes wait for it, limits.max_pending is ${this.#context.limits.maxPending}`;
-    this.end("slow", words, SLOW_CONSUMER);
+    const { maxPending } = this.#context.limits;
+    this.end("slow", `${this.#outbound.pendingBytes} bytes wait for it, limits.max_pending is ${maxPending}`, SLOW_CONSUMER);
   }
 
   #onSettled(): void {
@@ -357,12 +339,10 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     }
     if (this.#life.at !== "connected") return;
     const expires = this.#session?.user.limits?.expires ?? null;
-    if (expires !== null && this.#context.clock.wall() >= expires) {
+    if (expires !== null && this.#context.clock.wall() >= expires)
       this.end("expired", "its JWT has expired", AUTHENTICATION_EXPIRED);
-      return;
-    }
     if (this.#holds !== 0) {
-      this.#lastHeard = now; // it is we who do not read
+      this.#lastHeard = now; // it is we who do not read, if only since it has ended
       return;
     }
     if (now - this.#lastHeard < PING_INTERVAL_MS * (this.#pings + 1)) return;
@@ -408,15 +388,6 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     const isMoved = next !== this.#life;
     this.#life = next;
     return isMoved;
-  }
-
-  #say(ending: Ending, words: string): void {
-    const { log, voice } = this.#context;
-    const facts = { ...this.#facts(), ending };
-    if (this.#session === undefined && QUIET.has(ending)) log.debug(`connection closed before CONNECT: ${words}`, facts);
-    else if (QUIET.has(ending)) log.info(`client disconnected: ${words}`, facts);
-    else if (this.#session === undefined) voice.warn(`${ending} ${this.address}`, `NATS connection refused: ${words}`, facts);
-    else voice.warn(`${ending} ${this.#session.label}`, `client cut off: ${words}`, facts);
   }
 
   #tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void {

@@ -43,3 +43,8 @@ export function step(life: Life, event: LifeEvent): Life {
       return life.at === "closed" ? life : { at: "closed", ending: event.ending };
   }
 }
+
+/** Nothing more can reach the peer. */
+export function isAbrupt(ending: Ending): boolean {
+  return ending === "closed" || ending === "gone";
+}
