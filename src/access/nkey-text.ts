@@ -3,10 +3,10 @@
 //   56 characters of base32  =  [ kind 5 bits, 000 ] [ 32 bytes, Ed25519 ] [ CRC-16 of both, little-endian ]
 
 import { createPublicKey, verify } from "node:crypto";
+import { base32Value, decodeBase32 } from "#base/base32.ts";
+import { crc16 } from "#base/crc16.ts";
 
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const CHARS = 56;
-const BYTES = 35;
 const RAW_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 
@@ -24,31 +24,10 @@ export function verifyNkey(publicKey: string, bytes: Buffer, signature: Buffer):
 }
 
 function tryRaw(text: string): Buffer | undefined {
-  if (text.length !== CHARS) return undefined;
-  const bytes = Buffer.alloc(BYTES);
-  let held = 0;
-  let bits = 0;
-  let at = 0;
-  for (const letter of text) {
-    const value = ALPHABET.indexOf(letter);
-    if (value < 0) return undefined;
-    held = ((held << 5) | value) & 0xfff;
-    bits += 5;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes[at++] = held >> bits;
-  }
+  if (text.length !== CHARS || !/^[A-Z2-7]+$/.test(text)) return undefined;
+  const bytes = decodeBase32(Buffer.from(text, "latin1"));
+  if (typeof bytes === "number") return undefined;
   const body = bytes.subarray(0, -2);
-  const isWhole = bytes[0] === ALPHABET.indexOf(text[0]!) << 3 && crc16(body) === bytes.readUInt16LE(body.length);
+  const isWhole = bytes[0] === base32Value(text[0]!) << 3 && crc16(body) === bytes.readUInt16LE(body.length);
   return isWhole ? bytes.subarray(1, 1 + RAW_BYTES) : undefined;
-}
-
-/** CRC-16/XMODEM: polynomial 0x1021, start 0. */
-function crc16(bytes: Buffer): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let i = 0; i < 8; i++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
-  }
-  return crc;
 }

@@ -6,8 +6,9 @@
 // The seed is kept nowhere: what we made of its characters is wiped when the key stands in the crypto library's memory.
 
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { base32Value, decodeBase32, encodeBase32 } from "#base/base32.ts";
+import { crc16 } from "#base/crc16.ts";
 
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const KINDS: Readonly<Record<string, string>> = {
   O: "an operator",
   A: "an account",
@@ -16,9 +17,9 @@ const KINDS: Readonly<Record<string, string>> = {
   C: "a cluster",
   X: "an encryption (curve)",
 };
-const USER = ALPHABET.indexOf("U");
+const USER = base32Value("U");
 /** S in the high five bits, the high three of U's byte behind it; the rest of that byte is 0. */
-const USER_SEED_PREFIX = (ALPHABET.indexOf("S") << 3) | (USER >> 2);
+const USER_SEED_PREFIX = (base32Value("S") << 3) | (USER >> 2);
 const RAW_BYTES = 32;
 const CRC_BYTES = 2;
 const SEED_CHARS = 58;
@@ -76,47 +77,4 @@ function encodeUserKey(raw: Uint8Array): string {
   bytes.set(raw, 1);
   bytes.writeUInt16LE(crc16(bytes.subarray(0, -CRC_BYTES)), 1 + RAW_BYTES);
   return encodeBase32(bytes);
-}
-
-function encodeBase32(bytes: Uint8Array): string {
-  let text = "";
-  let bits = 0;
-  let held = 0;
-  for (const byte of bytes) {
-    held = (held << 8) | byte;
-    for (bits += 8; bits >= 5; bits -= 5) text += ALPHABET[(held >> (bits - 5)) & 31];
-    held &= 31;
-  }
-  return bits === 0 ? text : text + ALPHABET[(held << (5 - bits)) & 31];
-}
-
-/** The bytes, or the place of the first character that is not base32. */
-function decodeBase32(chars: Uint8Array): Buffer | number {
-  const bytes = Buffer.alloc(Math.floor((chars.length * 5) / 8));
-  let at = 0;
-  let bits = 0;
-  let held = 0;
-  for (const [place, char] of chars.entries()) {
-    const value = ALPHABET.indexOf(String.fromCharCode(char));
-    if (value < 0) {
-      bytes.fill(0);
-      return place;
-    }
-    held = ((held << 5) | value) & 0xfff;
-    bits += 5;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes[at++] = held >> bits;
-  }
-  return bytes;
-}
-
-/** CRC-16/XMODEM: polynomial 0x1021, start 0. */
-function crc16(bytes: Uint8Array): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let i = 0; i < 8; i++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
-  }
-  return crc;
 }
