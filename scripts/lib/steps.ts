@@ -46,6 +46,7 @@ export function suiteStep(suite: Suite, files?: readonly string[], concurrency?:
         allowedSkips,
         print,
         signal,
+        compileCache: suite.quick ? `${ROOT}/build/compile-cache` : undefined,
         ...(concurrency === undefined ? {} : { concurrency }),
       };
       return { totals: await runTestFiles(files ?? (await filesOf(suite)), options), output };

@@ -30,6 +30,7 @@ export interface RunOptions {
   /** Names of tests that may be skipped; any other skip is a failure. */
   readonly allowedSkips: ReadonlySet<string>;
   readonly print: (text: string) => void;
+  readonly compileCache?: string | undefined;
   /** Aborting ends the run with all it started. */
   readonly signal: AbortSignal;
 }
@@ -42,8 +43,8 @@ export async function runTestFiles(files: readonly string[], options: RunOptions
     const waiting = files.map((file, index) => ({ file, mark: `${run}-${index}` }));
     const worker = async () => {
       for (let next = waiting.shift(); next !== undefined && !options.signal.aborted; next = waiting.shift()) {
-        const { timeoutMs, signal } = options;
-        const result = await runTestFile(next.file, { runFolder, mark: next.mark, timeoutMs, signal });
+        const { timeoutMs, compileCache, signal } = options;
+        const result = await runTestFile(next.file, { runFolder, mark: next.mark, timeoutMs, compileCache, signal });
         totals = add(totals, judge(result, options));
       }
     };
