@@ -14,6 +14,7 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import * as esbuild from "esbuild";
 import { tryCommand } from "./lib/command.ts";
+import { daemonCommand } from "./lib/node-flags.ts";
 import { buildS2Module } from "./lib/s2-module.ts";
 import { ROOT } from "./lib/suites.ts";
 
@@ -29,7 +30,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
 };
 
 // What CommonJS packages inside an ES module still reach for: `require` for Node's own modules and the binding.
-const BANNER = `#!/usr/bin/env node
+const BANNER = `#!/usr/bin/env -S ${daemonCommand("node").join(" ")}
 import { createRequire as petioleCreateRequire } from "node:module";
 const require = petioleCreateRequire(import.meta.url);
 const __dirname = import.meta.dirname;`;

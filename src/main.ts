@@ -12,7 +12,10 @@ import { explain, PetioleError } from "#base/errors.ts";
 import { createLog, formatLine } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import { systemTty } from "#ingress/serial/system-tty.ts";
+import { openS2Codec } from "#s2/codec.ts";
+import { S2Packer } from "#s2/packer.ts";
 import { checkExitCode, checkSettings, formatCheck, formatCheckJson } from "./cli/check.ts";
+import { OUTBOX_HELP_TEXT, runOutbox } from "./cli/outbox.ts";
 import { runDaemon } from "./cli/run.ts";
 import { fetchStatus, formatStatus } from "./cli/status.ts";
 import { controlSocketPath } from "./spoke.ts";
@@ -23,6 +26,7 @@ const HELP = `petiole ${VERSION}: bridges MQTT and serial devices to a NATS hub,
   petiole run    --data DIR [--settings FILE]            the daemon; SIGTERM drains and ends it
   petiole check  --data DIR [--settings FILE] [--json]   every fault of the settings in one go; exit 1 if any
   petiole status --data DIR [--json]                     links, outbox, ports and clients of the running daemon
+  petiole outbox stat|peek|verify --data DIR [--json]    what waits on flash, and whether it is whole; --help says more
 
 DIR holds everything that lasts: settings.json, the outbox, secrets (default /data).
 
@@ -31,7 +35,7 @@ DIR holds everything that lasts: settings.json, the outbox, secrets (default /da
   petiole status --json | jq .health
 `;
 
-const LATER = ["doctor", "serial", "outbox", "export", "restore", "firewall"];
+const LATER = ["doctor", "serial", "export", "restore", "firewall"];
 
 async function main(argv: readonly string[]): Promise<number> {
   let parsed: ReturnType<typeof parse>;
@@ -43,9 +47,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parsed;
   const [command, ...rest] = positionals;
   if (values.version) return print(`${VERSION}\n`);
+  if (values.help && command === "outbox") return print(OUTBOX_HELP_TEXT.usage);
   if (values.help || command === undefined) return print(HELP, command === undefined && !values.help ? 2 : 0);
   if (LATER.includes(command)) return usage(`"petiole ${command}" is not supported yet`);
-  if (rest.length > 0) return usage(`"${rest[0]}" was not expected after "${command}"`);
+  if (rest.length > 0 && command !== "outbox") return usage(`"${rest[0]}" was not expected after "${command}"`);
 
   const dataDir = values.data ?? "/data";
   const places = { dataDir, ...(values.settings === undefined ? {} : { settingsFile: values.settings }) };
@@ -63,6 +68,15 @@ async function main(argv: readonly string[]): Promise<number> {
         report.health.verdict === "failed" ? 1 : 0,
       );
     }
+    case "outbox": {
+      const remote = values.remote === undefined ? {} : { remote: values.remote };
+      const outcome = await runOutbox(
+        rest,
+        { dataDir, disk: systemDisk(), packer: new S2Packer(openS2Codec()), ...remote },
+        values,
+      );
+      return "misuse" in outcome ? usage(outcome.misuse) : print(outcome.text, outcome.code);
+    }
     default:
       return usage(`there is no command "${command}"`);
   }
@@ -76,6 +90,10 @@ function parse(argv: readonly string[]) {
       data: { type: "string" },
       settings: { type: "string" },
       json: { type: "boolean", default: false },
+      remote: { type: "string" },
+      lane: { type: "string" },
+      subject: { type: "string" },
+      limit: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
       version: { type: "boolean", short: "v", default: false },
     },

@@ -4,21 +4,28 @@ import { availableParallelism } from "node:os";
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import { timestamp } from "#base/clock.ts";
 import { type Entropy, randomToken } from "#base/entropy.ts";
+import type { Endpoint } from "#base/net.ts";
 import type { Config } from "#config/config.ts";
 import { displaySubject, isValidSubject, subjectMatches, toSubject } from "#core/subject.ts";
 import type { MqttConnectionStatus } from "#ingress/mqtt/client-status.ts";
 import type { MqttIngress } from "#ingress/mqtt/mqtt-ingress.ts";
 import type { NatsClientStatus } from "#ingress/nats/client-status.ts";
-import { CONNECT_TIMEOUT_MS, PING_INTERVAL_MS, PINGS_MAX } from "#ingress/nats/connection.ts";
+import { CONNECT_TIMEOUT_MS } from "#ingress/nats/connection.ts";
+import { ARRIVAL_LIMIT_MS, type DoorTls } from "#ingress/nats/gate.ts";
+import { PING_INTERVAL_MS, PINGS_MAX } from "#ingress/nats/heartbeat.ts";
 import { COMPATIBLE_VERSION, type NatsIngress } from "#ingress/nats/nats-ingress.ts";
+import type { TlsFacts } from "#ingress/nats/tls-facts.ts";
+import { originText } from "#ingress/nats/web-origin.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type {
   AccountReport,
   ClientReport,
+  ClosedClientReport,
   LeafReport,
   ServerReport,
   ServerSource,
   SubscriptionReport,
+  TlsReport,
   Traffic,
 } from "#status/server-report.ts";
 import type { Uplink } from "#uplink/uplink.ts";
@@ -36,7 +43,7 @@ export interface ServerSourceEnv {
   readonly entropy: Entropy;
 }
 
-type Settings = Pick<Config, "serverName" | "limits" | "leafnodes" | "noAuthUser">;
+type Settings = Pick<Config, "serverName" | "limits" | "leafnodes" | "noAuthUser" | "websocket">;
 
 /** CPU is averaged over at least this long. */
 const CPU_WINDOW_MS: Millis = 1_000;
@@ -74,10 +81,11 @@ export function openServerSource(
       leafs: parts.uplinks.map(leafTraffic).reduce(sum, NOTHING),
     }),
     clients,
+    closedClients: () => closedClients(parts),
     leafs,
     leafFilters: (number) => displayed(numbers.get(number)?.hubFilters() ?? []),
     accounts: () => {
-      const present = { clients: clients(), leafs: leafs() };
+      const present = { clients: clients(), leafs: leafs(), traffic: trafficByAccount(parts), uplinks: parts.uplinks };
       return [...parts.accounts.values()].map((account) => accountReport(account, present));
     },
     subscriptions: ({ account, subject }) =>
@@ -102,7 +110,8 @@ function identity(config: Settings, { nats, mqtt }: ServerParts) {
   return {
     name: config.serverName,
     nats_version: COMPATIBLE_VERSION,
-    nats: nats === null ? null : { ...nats.endpoint },
+    nats: nats === null ? null : { ...nats.endpoint, tls: tlsListening(nats.tls) },
+    websocket: nats === null || nats.webSocketEndpoint === null ? null : webSocket(config, nats, nats.webSocketEndpoint),
     mqtt: mqtt === null ? null : { ...mqtt.endpoint },
     auth_required: nats?.isAuthRequired ?? config.noAuthUser === null,
     limits: {
@@ -114,9 +123,47 @@ function identity(config: Settings, { nats, mqtt }: ServerParts) {
       ping_interval_ms: PING_INTERVAL_MS,
       pings: PINGS_MAX,
       connect_timeout_ms: CONNECT_TIMEOUT_MS,
+      tls_timeout_ms: ARRIVAL_LIMIT_MS,
     },
     remotes: config.leafnodes.remotes.map(({ account, urls }) => ({ account, urls: urls.map(({ text }) => text) })),
   } satisfies Partial<ServerReport>;
+}
+
+function tlsListening(tls: DoorTls | null) {
+  return tls === null ? null : { verify: tls.isVerifying, not_after: timestamp(tls.notAfter) };
+}
+
+function webSocket({ websocket }: Settings, nats: NatsIngress, at: Endpoint) {
+  const { sameOrigin = false, allowedOrigins = [] } = websocket ?? {};
+  return {
+    ...at,
+    tls: tlsListening(nats.webSocketTls),
+    same_origin: sameOrigin,
+    allowed_origins: allowedOrigins.map(originText),
+  };
+}
+
+function closedClients({ nats, mqtt }: ServerParts): ClosedClientReport[] {
+  const end = ({ stopped, reason }: { readonly stopped: WallMillis; readonly reason: string }) => {
+    return { stop: timestamp(stopped), reason };
+  };
+  const ofNats = [...(nats?.closed() ?? [])].map((one) => ({ ...natsClientReport(one, one.stopped), ...end(one) }));
+  const ofMqtt = [...(mqtt?.closed() ?? [])].map((one) => ({ ...mqttClientReport(one, one.stopped), ...end(one) }));
+  return [...ofNats, ...ofMqtt];
+}
+
+interface AccountTraffic extends Traffic {
+  readonly slow: number;
+}
+
+function trafficByAccount({ nats, mqtt }: ServerParts): ReadonlyMap<string, AccountTraffic> {
+  const traffic = new Map<string, AccountTraffic>();
+  for (const [name, figures] of [...(nats?.accountFigures() ?? []), ...(mqtt?.accountFigures() ?? [])]) {
+    const past = traffic.get(name) ?? { ...NOTHING, slow: 0 };
+    const { messagesIn: in_messages, bytesIn: in_bytes, messagesOut: out_messages, bytesOut: out_bytes, slow } = figures;
+    traffic.set(name, { ...sum(past, { in_messages, in_bytes, out_messages, out_bytes }), slow: past.slow + slow });
+  }
+  return traffic;
 }
 
 function clientTotals({ nats, mqtt }: ServerParts): ServerReport["clients"] {
@@ -137,7 +184,7 @@ function natsClientReport(client: NatsClientStatus, now: WallMillis): ClientRepo
   const [library = "", version = ""] = client.library.split(" ");
   return {
     number: client.number,
-    type: "nats",
+    type: client.isWebSocket ? "websocket" : "nats",
     address: client.address,
     port: client.port,
     start: timestamp(client.since),
@@ -157,7 +204,13 @@ function natsClientReport(client: NatsClientStatus, now: WallMillis): ClientRepo
     library,
     library_version: version,
     mqtt_client_id: null,
+    tls: client.tls === null ? null : tlsReport(client.tls),
   };
+}
+
+function tlsReport({ version, cipher, isFirst, certificate }: TlsFacts): TlsReport {
+  const shown = certificate && { subject: certificate.subject, key_hash: certificate.keyHash, hash: certificate.hash };
+  return { version, cipher, is_first: isFirst, certificate: shown };
 }
 
 function mqttClientReport(client: MqttConnectionStatus, now: WallMillis): ClientReport {
@@ -183,6 +236,7 @@ function mqttClientReport(client: MqttConnectionStatus, now: WallMillis): Client
     library: "",
     library_version: "",
     mqtt_client_id: displaySubject(client.clientId),
+    tls: null,
   };
 }
 
@@ -224,9 +278,16 @@ function hostOf(url: string): { readonly host: string; readonly port: number } {
 
 function accountReport(
   account: AccountRouter,
-  present: { readonly clients: readonly ClientReport[]; readonly leafs: readonly LeafReport[] },
+  present: {
+    readonly clients: readonly ClientReport[];
+    readonly leafs: readonly LeafReport[];
+    readonly traffic: ReadonlyMap<string, AccountTraffic>;
+    readonly uplinks: readonly Uplink[];
+  },
 ): AccountReport {
   const { subscriptions: count, inserts, removes, routes, receivers, receiversMax } = account.status();
+  const { slow, ...traffic } = present.traffic.get(account.name) ?? { ...NOTHING, slow: 0 };
+  const links = present.uplinks.filter((uplink) => uplink.status().account === account.name);
   return {
     name: account.name,
     clients: present.clients.filter((client) => client.account === account.name).length,
@@ -237,6 +298,9 @@ function accountReport(
     routes,
     receivers,
     receivers_max: receiversMax,
+    client_traffic: traffic,
+    leaf_traffic: links.map(leafTraffic).reduce(sum, NOTHING),
+    slow,
   };
 }
 

@@ -1,23 +1,26 @@
 // The composition root: opens every part, wires them, and closes them in reverse.
 //
-//   lock → accounts → uplinks (outbox recovers here) → mqtt, nats, serial → monitor → links start to dial
+//   lock → time → accounts → uplinks (outbox recovers here) → mqtt, nats, serial → monitor → links start to dial
 //
 // Doors open only after the outboxes are ready to keep what comes in, and a link is never waited for (DESIGN §1.2).
 
 import { createAuthenticator } from "#access/authenticator.ts";
 import type { Env } from "#base/env.ts";
+import type { Log } from "#base/log.ts";
 import type { Endpoint } from "#base/net.ts";
 import { systemResolver } from "#base/resolver.ts";
+import { openTimeKeeper } from "#base/time-keeper.ts";
 import type { Config } from "#config/config.ts";
 import { type MqttIngress, openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
 import { type NatsIngress, openNats } from "#ingress/nats/nats-ingress.ts";
 import { openSerial, type SerialIngress } from "#ingress/serial/serial-ingress.ts";
 import { type Monitor, openMonitor } from "#monitor/monitor.ts";
 import { AccountRouter } from "#router/router.ts";
-import { openS2Codec } from "#s2/codec.ts";
+import { openS2Codec, type S2Codec } from "#s2/codec.ts";
 import type { StatusReport } from "#status/report.ts";
 import { openUplink, outboxFolder, type Uplink } from "#uplink/uplink.ts";
-import { lockDataDirectory } from "./data-lock.ts";
+import { type LockPlace, lockDataDirectory } from "./data-lock.ts";
+import { LedgerFeed } from "./ledger-feed.ts";
 import { openServerSource } from "./server-source.ts";
 import { reportOf } from "./status-report.ts";
 
@@ -31,9 +34,28 @@ export interface SpokeFacts {
   readonly version: string;
 }
 
-export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, signal: AbortSignal): Promise<Spoke> {
+/** What a spoke takes of the machine beside `Env`: sockets that are no network, and compiled code. A simulation brings its own. */
+export interface Machine {
+  /** Makes this the only daemon in the data directory, until disposed. */
+  lock(place: LockPlace, log: Log): Promise<AsyncDisposable>;
+  readonly openMonitor: typeof openMonitor;
+  openCodec(): S2Codec;
+}
+
+export function systemMachine(): Machine {
+  return { lock: lockDataDirectory, openMonitor, openCodec: openS2Codec };
+}
+
+export async function openSpoke(
+  config: Config,
+  facts: SpokeFacts,
+  env: Env,
+  signal: AbortSignal,
+  machine: Machine = systemMachine(),
+): Promise<Spoke> {
   await using scope = new AsyncDisposableStack(); // undone in reverse if anything below throws
-  scope.use(await lockDataDirectory(facts.dataDir));
+  scope.use(await machine.lock({ dataDir: facts.dataDir, controlSocket: controlSocketPath(facts.dataDir) }, env.log));
+  const time = scope.use(await openTimeKeeper(facts.dataDir, { ...env, log: env.log.part("clock") }));
   const accounts = new Map(config.accounts.map(({ name }) => [name, new AccountRouter(name, env.entropy)] as const));
 
   const parts: { uplinks: Uplink[]; mqtt: MqttIngress | null; nats: NatsIngress | null; serial: SerialIngress | null } = {
@@ -42,7 +64,7 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
     nats: null,
     serial: null,
   };
-  const codec = openS2Codec();
+  const codec = machine.openCodec();
   const resolver = systemResolver(env);
   for (const remote of config.leafnodes.remotes) {
     const account = accounts.get(remote.account)!; // the settings were checked
@@ -55,8 +77,12 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
       maxPayload: config.limits.maxPayload,
       codec,
       resolver,
+      time,
     };
-    parts.uplinks.push(scope.use(await openUplink(remote, deps, env, signal)));
+    const uplink = scope.use(await openUplink(remote, deps, env, signal));
+    const { losses } = uplink.outbox;
+    scope.use(new LedgerFeed({ losses, account, serverName: config.serverName, remote: uplink.name }, env.clock));
+    parts.uplinks.push(uplink);
   }
   const authenticator = scope.use(createAuthenticator(config, env));
   let lastNumber = 0;
@@ -73,11 +99,11 @@ export async function openSpoke(config: Config, facts: SpokeFacts, env: Env, sig
   }
   await warnOfOrphans(config, facts.dataDir, env);
   const startedAt = env.clock.now();
-  const report = () => reportOf(config, facts, parts, { uptimeMs: env.clock.now() - startedAt, wall: env.clock.wall() });
+  const report = () => reportOf(config, facts, parts, { uptimeMs: env.clock.now() - startedAt, wall: env.clock.wall(), time });
   const server = openServerSource(config, { version: facts.version, nextNumber }, { ...parts, accounts }, env);
   const listen = config.monitor?.listen ?? null;
   const monitor = scope.use(
-    await openMonitor(
+    await machine.openMonitor(
       { listen, socketPath: controlSocketPath(facts.dataDir) },
       report,
       { disk: env.disk, log: env.log.part("monitor") },

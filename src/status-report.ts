@@ -1,14 +1,30 @@
 // Gathers what the parts say of themselves into one report.
 
-import { timestamp } from "#base/clock.ts";
+import { type Millis, timestamp } from "#base/clock.ts";
 import { formatEndpoint } from "#base/net.ts";
+import type { TimeKeeper } from "#base/time-keeper.ts";
 import type { Config } from "#config/config.ts";
+import { displaySubject } from "#core/subject.ts";
 import type { MqttIngress } from "#ingress/mqtt/mqtt-ingress.ts";
 import type { NatsIngress } from "#ingress/nats/nats-ingress.ts";
 import type { SerialIngress } from "#ingress/serial/serial-ingress.ts";
+import type { LossTotal } from "#outbox/ledger-entry.ts";
+import type { ReconcileReport as Reconciled } from "#outbox/reconcile.ts";
 import { judge } from "#status/health.ts";
-import type { MqttReport, NatsReport, RemoteReport, SerialReport, StatusReport } from "#status/report.ts";
+import type {
+  ClockReport,
+  LossReport,
+  MqttReport,
+  NatsReport,
+  ReconcileReport,
+  RemoteReport,
+  SerialReport,
+  StatusReport,
+} from "#status/report.ts";
 import type { Uplink } from "#uplink/uplink.ts";
+
+/** How long a loss is a reason to look. */
+const LOSS_MATTERS_MS: Millis = 24 * 3_600_000;
 
 export function reportOf(
   config: Config,
@@ -19,10 +35,11 @@ export function reportOf(
     readonly nats: NatsIngress | null;
     readonly serial: SerialIngress | null;
   },
-  now: { readonly uptimeMs: number; readonly wall: number },
+  now: { readonly uptimeMs: number; readonly wall: number; readonly time?: TimeKeeper },
 ): StatusReport {
   const remotes = parts.uplinks.map(remoteReport);
   const serial = parts.serial?.status().map(serialReport) ?? [];
+  const lately = { since: timestamp(now.wall - LOSS_MATTERS_MS), until: timestamp(now.wall + LOSS_MATTERS_MS) };
   return {
     version: facts.version,
     server_name: config.serverName,
@@ -30,7 +47,8 @@ export function reportOf(
     now: timestamp(now.wall),
     uptime_seconds: Math.round(now.uptimeMs / 1000),
     rss_bytes: process.memoryUsage.rss(),
-    health: judge(remotes, serial),
+    health: judge(remotes, serial, lately, now.time?.fault ?? null),
+    ...(now.time === undefined ? {} : { clock: clockReport(now.time) }),
     remotes,
     mqtt: parts.mqtt === null ? null : mqttReport(parts.mqtt),
     nats: parts.nats === null ? null : natsReport(parts.nats),
@@ -39,7 +57,7 @@ export function reportOf(
 }
 
 function remoteReport(uplink: Uplink): RemoteReport {
-  const { name, account, link, outbox, hubInterest, isolationFault, messagesIn } = uplink.status();
+  const { name, account, link, outbox, hubInterest, isolationFault, messagesIn, reconciliation } = uplink.status();
   return {
     name,
     account,
@@ -82,7 +100,7 @@ function remoteReport(uplink: Uplink): RemoteReport {
       depth: outbox.depth,
       flash_bytes: outbox.flashBytes,
       staged_bytes: outbox.stagedBytes,
-      held: outbox.held,
+      held: outbox.held - sum(outbox.lanes, ({ awaiting }) => awaiting),
       delivered: outbox.delivered,
       live_sent: outbox.liveSent,
       commits: outbox.commits,
@@ -92,19 +110,19 @@ function remoteReport(uplink: Uplink): RemoteReport {
         mode: lane.mode,
         depth: lane.depth,
         flash_bytes: lane.flashBytes,
-        held: lane.held,
+        held: lane.held - lane.awaiting,
         last_seq: lane.lastSeq,
         confirmed_seq: lane.confirmedSeq,
         committed_seq: lane.committedSeq,
         delivered: lane.delivered,
       })),
-      losses: outbox.losses.map((loss) => ({
-        reason: loss.reason,
-        class: loss.lane,
-        messages: loss.messages,
-        from_seq: loss.fromSeq,
-        through_seq: loss.throughSeq,
-      })),
+      losses: outbox.losses.map(lossReport),
+      ledger_fault: outbox.ledgerFault,
+      free_reserve: outbox.freeReserve,
+      full: outbox.full,
+      suspended: outbox.suspended.map(({ subject, why }) => ({ subject: displaySubject(subject), why })),
+      suspended_subjects: outbox.suspendedSubjects,
+      reconcile: reconciliation === null ? null : reconcileReport(reconciliation),
       recovery: {
         records: sum(outbox.lanes, ({ recovery }) => recovery.records),
         torn_bytes: sum(outbox.lanes, ({ recovery }) => recovery.tornBytes),
@@ -112,6 +130,27 @@ function remoteReport(uplink: Uplink): RemoteReport {
       },
     },
   };
+}
+
+function lossReport(loss: LossTotal): LossReport {
+  return {
+    reason: loss.reason,
+    class: loss.lane,
+    rule: loss.rule,
+    messages: loss.messages,
+    from_seq: loss.fromSeq,
+    through_seq: loss.throughSeq,
+    first_time: timestamp(loss.firstTime),
+    last_time: timestamp(loss.lastTime),
+  };
+}
+
+function reconcileReport(last: Reconciled): ReconcileReport {
+  return { last: timestamp(last.wall), result: last.result, text: last.text, streams: last.streams, found: last.found };
+}
+
+function clockReport(time: TimeKeeper): ClockReport {
+  return { trusted: time.isTrusted, floor: timestamp(time.floor), boot_id: time.bootId, fault: time.fault };
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

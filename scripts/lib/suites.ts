@@ -19,7 +19,26 @@ export const SUITES: readonly Suite[] = [
   { name: "unit", quick: true, timeoutMs: 60_000, packages: [], real: false },
   { name: "wire", quick: true, timeoutMs: 60_000, packages: [], real: false },
   { name: "contract", quick: true, timeoutMs: 60_000, packages: [], real: false },
-  { name: "integration", quick: false, timeoutMs: 300_000, packages: ["openssl", "mosquitto-clients", "socat"], real: true },
+  {
+    name: "integration",
+    quick: false,
+    timeoutMs: 300_000,
+    packages: [
+      "openssl",
+      "mosquitto-clients",
+      "socat",
+      "strace",
+      "mount",
+      "e2fsprogs",
+      "iproute2",
+      "gcc",
+      "libc6-dev",
+      "libnats-dev",
+      "golang-go",
+      "golang-github-nats-io-go-nats-dev",
+    ],
+    real: true,
+  },
   { name: "simulation", quick: false, timeoutMs: 600_000, packages: [], real: false },
 ];
 

@@ -2,6 +2,7 @@
 //
 //   password, token     wait? ─▶ remembered? ─▶ slot (2 at once) ─▶ scrypt, bcrypt ─▶ remember, or count the failure
 //   nkey, JWT           wait? ─▶ signature ─▶ count the failure
+//   certificate         TLS has verified it: which user does it name?
 //
 // An unknown name costs what a wrong password costs: one scrypt run against somebody else's hash, whose result is thrown away.
 // A password that was right is remembered as a keyed hash, in memory only, so that a thousand devices that come back
@@ -11,18 +12,22 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Clock, Millis } from "#base/clock.ts";
 import type { Entropy } from "#base/entropy.ts";
 import { BcryptVerifier, isBcryptHash } from "./bcrypt.ts";
+import type { CertificateNames } from "./certificate-names.ts";
+import { type DistinguishedName, sameNames, tryDistinguishedName } from "./distinguished-name.ts";
 import { FailureDelays } from "./failure-delays.ts";
 import { isPublicNkey, verifyNkey } from "./nkey-text.ts";
 import type { AccountOptions } from "./options.ts";
 import { verifyPassword } from "./password.ts";
 import type { Permissions } from "./permissions.ts";
-import { checkUserJwt, type JwtLimits, type JwtPresented } from "./user-jwt.ts";
+import { checkUserJwt, type JwtLimits, type JwtPresented, type TrustedKey } from "./user-jwt.ts";
 
 /** scrypt runs at once: they share the runtime's four threads with the disk. */
 const RUNS_MAX = 2;
 /** Attempts that wait for a run; more are sent away. */
 const WAITING_MAX = 1024;
 const PASSWORD_BYTES_MAX = 1024;
+/** Names of a certificate in the log. */
+const NAMES_CHARS_MAX = 300;
 
 /** Stands for the name of somebody who shows a token; settings cannot hold it, since names have no control characters. */
 const TOKEN = "\0token";
@@ -87,7 +92,9 @@ export function createAuthenticator(
       permissions: user.permissions,
     })),
   );
-  const trusted = new Map(settings.accounts.flatMap(({ name, trustedKeys }) => trustedKeys.map((key) => [key, name] as const)));
+  const trusted = settings.accounts.flatMap(({ name, trustedKeys, revocations }) =>
+    trustedKeys.map((key) => ({ key, account: name, revocations })),
+  );
   return new Authenticator(users, settings.noAuthUser, env, trusted);
 }
 
@@ -95,8 +102,10 @@ export class Authenticator implements Disposable {
   readonly #users: ReadonlyMap<string, User>;
   readonly #byNkey: ReadonlyMap<string, User>;
   readonly #tokenUser: User | undefined;
-  /** Accounts by the public keys whose JWTs they trust. */
-  readonly #trusted: ReadonlyMap<string, string>;
+  /** By public key. */
+  readonly #trusted: ReadonlyMap<string, TrustedKey>;
+  /** Users that are named by the subject of a certificate. */
+  readonly #byDn: readonly (readonly [DistinguishedName, User])[];
   readonly #noAuthUser: User | undefined;
   readonly #clock: Clock;
   readonly #bcrypt = new BcryptVerifier();
@@ -114,10 +123,14 @@ export class Authenticator implements Disposable {
     users: readonly User[],
     noAuthUser: string | null,
     env: { readonly clock: Clock; readonly entropy: Entropy },
-    trusted: ReadonlyMap<string, string> = new Map(),
+    trusted: readonly TrustedKey[] = [],
   ) {
     this.#clock = env.clock;
-    this.#trusted = trusted;
+    this.#trusted = new Map(trusted.map((one) => [one.key, one]));
+    this.#byDn = users.flatMap((user) => {
+      const dn = user.name.includes("=") ? tryDistinguishedName(user.name) : undefined;
+      return dn === undefined ? [] : [[dn, user] as const];
+    });
     this.#users = new Map(users.map((user) => [user.name, user]));
     this.#byNkey = new Map(users.flatMap((user) => (user.nkey == null ? [] : [[user.nkey, user] as const])));
     this.#tokenUser = users.find(({ tokenHash }) => tokenHash != null);
@@ -161,6 +174,37 @@ export class Authenticator implements Disposable {
       return this.#admit({ ...verdict.user, passwordHash: null, doors: ["nats"] }, shown.jwt, shown.address, "nats");
     this.#delays.onFailure(shown.address, shown.jwt);
     return refuse("wrong", verdict.words);
+  }
+
+  /**
+   * By the names in a certificate that TLS has verified; which of them may name a user, and in which order, is nats-server's rule. A user
+   * who has a password must show that, too; a name beside it does not count.
+   */
+  async authenticateCertificate(
+    login: Omit<Login, "user">,
+    names: CertificateNames | null,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const { door, address } = login;
+    const verdict = this.#judgeCertificate(door, names, address);
+    if (!verdict.ok || verdict.user.passwordHash === null) return verdict;
+    return await this.#authenticate({ ...login, user: verdict.user.name }, verdict.user.name, signal);
+  }
+
+  #judgeCertificate(door: DoorKind, names: CertificateNames | null, address: string): Verdict {
+    if (names === null) return refuse("wrong", "it shows no certificate that could name a user");
+    const { emails, dnsNames, uris, subject, dn } = names;
+    for (const name of [...emails, ...dnsNames, ...uris]) {
+      const user = this.#users.get(name);
+      if (user?.doors.includes(door)) return this.#admit(user, name, address, door);
+    }
+    const user = this.#users.get(subject) ?? (dn === undefined ? undefined : this.#userOfDn(dn));
+    if (user !== undefined) return this.#admit(user, subject, address, door);
+    const shown = [...emails, ...dnsNames, ...uris, subject].filter((name) => name !== "").map((name) => JSON.stringify(name));
+    return refuse(
+      "wrong",
+      `no user has a name of its certificate: ${shown.join(", ").slice(0, NAMES_CHARS_MAX) || "it has none"}`,
+    );
   }
 
   /** Aborting gives up the place in the queue; the answer is then "busy". */
@@ -229,6 +273,12 @@ export class Authenticator implements Disposable {
 
   #verifyHash(hash: string, password: string): Promise<boolean> {
     return isBcryptHash(hash) ? this.#bcrypt.verify(hash, password) : verifyPassword(hash, password);
+  }
+
+  #userOfDn(dn: DistinguishedName): User | undefined {
+    const text = dn.join();
+    const found = this.#byDn.find(([name]) => name.join() === text) ?? this.#byDn.find(([name]) => sameNames(name, dn));
+    return found?.[1];
   }
 
   /** `identity`: what failures were counted by. */

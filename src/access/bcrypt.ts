@@ -41,6 +41,11 @@ export function isBcryptHash(text: string): boolean {
   return tryParts(text) !== undefined;
 }
 
+/** Whole, and dearer than what is verified here. */
+export function isDearBcryptHash(text: string): boolean {
+  return /^\$2[aby]\$(1[5-9]|2\d|3[01])\$[./A-Za-z0-9]{53}$/.test(text);
+}
+
 /** Meant as one, whole or not. */
 export function looksLikeBcryptHash(text: string): boolean {
   return /^\$2[abxy]?\$/.test(text);

@@ -1,5 +1,6 @@
 // Accounts and their users: who may come in, by which door, and what they may publish and receive.
 
+import { parseTimestamp } from "#base/clock.ts";
 import type { Path, Report } from "#base/fault.ts";
 import {
   duration,
@@ -17,24 +18,48 @@ import {
   type ValueOf,
 } from "#base/schema.ts";
 import { parsedText, secretText, text, token } from "#base/schema-text.ts";
+import { toSubject } from "#core/subject.ts";
 import { subjectFilter } from "#core/subject-schema.ts";
+import { isDearBcryptHash } from "./bcrypt.ts";
 import { isPublicNkey } from "./nkey-text.ts";
 import { isPasswordHash, looksLikePasswordHash } from "./password.ts";
-import type { PermissionList, Permissions, ResponsePermission } from "./permissions.ts";
+import {
+  type GroupFilter,
+  type PermissionList,
+  type Permissions,
+  permissionListOf,
+  type ResponsePermission,
+  tryGroupFilter,
+} from "./permissions.ts";
+import type { Revocation } from "./user-jwt.ts";
 
-const filters = list(subjectFilter());
+/** A blank and a queue group behind it: for members of the group alone. */
+function groupFilter(): Schema<string | GroupFilter> {
+  return parsedText('a subject filter such as "sensors.>", or one with a queue group, such as "jobs.> workers"', {}, (value) => {
+    const found = tryGroupFilter(toSubject(value));
+    return found === undefined ? { fault: { remedy: GROUP_REMEDY } } : { value: found };
+  });
+}
+
+const GROUP_REMEDY =
+  'tokens separated by single dots; "*" stands for one token, ">" as the last token for all the rest; the same for the queue group';
 
 /** `["a.>"]`, or `{ "allow": ["a.>"], "deny": ["a.secret"] }` as nats-server has it. */
-const permissionList: Schema<PermissionList> = mapped(
-  either({
-    list: filters,
-    object: fields({
-      allow: optional(nullable(filters), null, "what is allowed; null: everything that is not denied"),
-      deny: optional(filters, [], "what is denied even where it is allowed"),
+function permissionList(filter: Schema<string | GroupFilter>): Schema<PermissionList> {
+  const filters = list(filter);
+  return mapped(
+    either({
+      list: filters,
+      object: fields({
+        allow: optional(nullable(filters), null, "what is allowed; null: everything that is not denied"),
+        deny: optional(filters, [], "what is denied even where it is allowed"),
+      }),
     }),
-  }),
-  (value) => ("allow" in value ? value : { allow: value, deny: Object.freeze([]) }),
-);
+    (value) => ("allow" in value ? permissionListOf(value.allow, value.deny) : permissionListOf(value, [])),
+  );
+}
+
+const MOMENT = "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?Z$";
 
 const UNRESTRICTED_IN_FILE = { allow: null, deny: [] } as const;
 
@@ -56,8 +81,12 @@ const allowResponses: Schema<ResponsePermission | null> = mapped(
 
 const permissions: Schema<Permissions> = mapped(
   fields({
-    publish: optional(permissionList, UNRESTRICTED_IN_FILE, "filters this user may publish to"),
-    subscribe: optional(permissionList, UNRESTRICTED_IN_FILE, "filters this user may receive from"),
+    publish: optional(permissionList(subjectFilter()), UNRESTRICTED_IN_FILE, "filters this user may publish to"),
+    subscribe: optional(
+      permissionList(groupFilter()),
+      UNRESTRICTED_IN_FILE,
+      'filters this user may receive from; "jobs.> workers" is for members of the queue group alone',
+    ),
     allow_responses: optional(
       allowResponses,
       false,
@@ -81,12 +110,34 @@ const publicNkey = (letter: "U" | "A", whose: string) =>
     };
   });
 
+const revocation: Schema<Revocation> = fields({
+  user: required(
+    parsedText<string>('a user\'s public key, "U…", or "*"', {}, (value) =>
+      value === "*" || isPublicNkey(value, "U")
+        ? { value }
+        : { fault: { found: "something else", remedy: 'copy all 56 characters of the public key; "*" means every user' } },
+    ),
+    'whose JWTs are revoked, as a public key, "U…"; "*": everybody\'s',
+  ),
+  until: optional(
+    nullable(
+      parsedText<number>('a moment such as "2026-11-22T10:00:00Z"', { pattern: MOMENT }, (value) => {
+        const moment = parseTimestamp(value);
+        if (moment !== undefined) return { value: moment };
+        return { fault: { remedy: "there is no such day or time; write it in UTC" } };
+      }),
+    ),
+    null,
+    "JWTs issued up to this moment are refused, newer ones are good; null: all of them are refused",
+  ),
+});
+
 const userFields = fields(
   {
     user: optional(
       nullable(text("a user name", { bytesMax: 256 })),
       null,
-      "name to log in with, unique over all accounts; null: the nkey is its name",
+      "name to log in with, or one that its certificate shows (verify_and_map), unique over all accounts; null: the nkey is its name",
     ),
     password: optional(
       nullable(secretText("a password of at most 1,024 bytes, or its hash", checkPassword)),
@@ -136,6 +187,11 @@ export const accountOptions = fields({
     [],
     "public keys of accounts (or their signing keys) whose user JWTs let local NATS clients into this account",
   ),
+  revocations: optional(
+    list(revocation, { max: 10_000 }),
+    [],
+    "user JWTs that are refused although a trusted key signed them, as `nsc revocations` keeps them in the account's JWT",
+  ),
 });
 
 export const accountsOptions = list(accountOptions, { min: 1, max: 100, check: checkUnique });
@@ -146,6 +202,8 @@ export type AccountOptions = ValueOf<typeof accountOptions>;
 
 function checkPassword(password: string): string | undefined {
   if (!looksLikePasswordHash(password) || isPasswordHash(password)) return undefined;
+  if (isDearBcryptHash(password))
+    return "its cost is so high that one login would take seconds here: make a hash of cost 14 or less";
   return "it starts like a hash and is none: copy the whole hash, or write a new plain password";
 }
 

@@ -3,16 +3,22 @@
 //
 //   <header>.<claims>.<signature>     signed by an account's key, or by one of its signing keys, that trusted_keys names
 //
-// Not read, because they stand in the account's own JWT, which we do not have: revocations, and the templates of scoped signing keys.
+// Not read, because they stand in the account's own JWT, which we do not have: the templates of scoped signing keys. Its revocations are
+// written into the settings.
 
 import { BlockList, isIP } from "node:net";
 import type { WallMillis } from "#base/clock.ts";
-import { isValidFilter } from "#core/subject.ts";
+import { isClockBelievable } from "#base/wall-clock.ts";
 import { isPublicNkey, verifyNkey } from "./nkey-text.ts";
-import type { PermissionList, Permissions, ResponsePermission } from "./permissions.ts";
+import {
+  type GroupFilter,
+  type PermissionList,
+  type Permissions,
+  permissionListOf,
+  type ResponsePermission,
+  tryGroupFilter,
+} from "./permissions.ts";
 
-/** An earlier calendar is that of a board without a battery: it knows nothing of what has expired. 2025-01-01. */
-const EARLIEST_WALL_MS: WallMillis = 1_735_689_600_000;
 const RESPONSES_EXPIRE_MS = 120_000;
 const NANOSECONDS_PER_MS = 1_000_000;
 
@@ -42,43 +48,64 @@ export interface JwtLimits {
   readonly subscriptionsMax: number;
 }
 
+/** JWTs of a user (`*`: of all) that were issued up to this moment are not taken any more; null: none that was issued so far or will be. */
+export interface Revocation {
+  readonly user: string;
+  readonly until: WallMillis | null;
+}
+
+/** A public key that signs JWTs for users of an account. */
+export interface TrustedKey {
+  readonly key: string;
+  readonly account: string;
+  readonly revocations: readonly Revocation[];
+}
+
 export type JwtVerdict = { readonly ok: true; readonly user: JwtUser } | { readonly ok: false; readonly words: string };
 
-/** `trusted`: account names by public key. */
-export function checkUserJwt(shown: JwtPresented, trusted: ReadonlyMap<string, string>, wall: WallMillis): JwtVerdict {
+/** `trusted`: by public key. */
+export function checkUserJwt(shown: JwtPresented, trusted: ReadonlyMap<string, TrustedKey>, wall: WallMillis): JwtVerdict {
   const [header = "", body = "", signature = "", ...more] = shown.jwt.split(".");
   const claims = tryObject(body);
   if (more.length > 0 || claims === undefined || tryObject(header)?.["alg"] !== "ed25519-nkey") return no("is none of version 2");
   const issuer = textOf(claims["iss"]);
-  const account = trusted.get(issuer);
-  if (account === undefined) return no("was issued by a key that no account's trusted_keys names");
+  const trust = trusted.get(issuer);
+  if (trust === undefined) return no("was issued by a key that no account's trusted_keys names");
   if (!verifyNkey(issuer, Buffer.from(`${header}.${body}`), Buffer.from(signature, "base64url")))
     return no("has a wrong signature");
   const nats = objectOf(claims["nats"]);
   const name = textOf(claims["sub"]);
   if (nats["type"] !== "user" || !isPublicNkey(name, "U")) return no("is not a user's");
+  if (isRevoked(trust.revocations, name, claims["iat"])) return no("was revoked");
   const why = timeFault(claims, wall) ?? placeFault(nats, shown) ?? proofFault(nats, name, shown);
   if (why !== undefined) return no(why);
   if (typeof nats["subs"] !== "number") return no("was issued by a scoped signing key, whose template we do not know");
   const permissions = permissionsOf(nats);
-  if (permissions === undefined) return no("has permissions that we cannot keep to (queue groups, or no valid subjects)");
+  if (permissions === undefined)
+    return no("has permissions that we cannot keep to (no valid subjects, or queue groups of a publisher)");
   const limits = {
     expires: instantOf(claims["exp"]),
     payloadMax: limitOf(nats["payload"]),
     subscriptionsMax: limitOf(nats["subs"]),
   };
-  return { ok: true, user: { name, account, permissions, limits } };
+  return { ok: true, user: { name, account: trust.account, permissions, limits } };
 }
 
 function no(what: string): JwtVerdict {
   return { ok: false, words: `its JWT ${what}` };
 }
 
+/** One that does not say when it was issued is as old as can be. */
+function isRevoked(revocations: readonly Revocation[], name: string, issued: unknown): boolean {
+  const issuedAt = instantOf(issued) ?? 0;
+  return revocations.some(({ user, until }) => (user === name || user === "*") && (until === null || issuedAt <= until));
+}
+
 function timeFault(claims: Record, wall: WallMillis): string | undefined {
   const expires = instantOf(claims["exp"]);
   const begins = instantOf(claims["nbf"]);
   if (expires === null && begins === null) return undefined;
-  if (wall < EARLIEST_WALL_MS) return "is valid for a time only, and this device does not know the time yet";
+  if (!isClockBelievable(wall)) return "is valid for a time only, and this device does not know the time yet";
   if (expires !== null && expires <= wall) return "has expired";
   return begins !== null && begins > wall ? "is not valid yet" : undefined;
 }
@@ -116,7 +143,7 @@ function isWithin(address: string, networks: readonly unknown[]): boolean {
 function permissionsOf(nats: Record): Permissions | undefined {
   const publish = listOf(nats["pub"]);
   const subscribe = listOf(nats["sub"]);
-  if (publish === undefined || subscribe === undefined) return undefined;
+  if (publish === undefined || subscribe === undefined || hasGroups(publish)) return undefined;
   const responses = responsesOf(nats["resp"]);
   const nothingElse = responses !== null && publish.allow === null;
   return { publish: nothingElse ? { allow: [], deny: publish.deny } : publish, subscribe, responses };
@@ -124,9 +151,20 @@ function permissionsOf(nats: Record): Permissions | undefined {
 
 function listOf(value: unknown): PermissionList | undefined {
   const { allow, deny } = objectOf(value);
-  const lists = [allow, deny].map((list) => (isList(list) ? list.map((each) => latin1Of(String(each))) : []));
-  if (!lists.every((list) => list.every(isValidFilter))) return undefined;
-  return { allow: lists[0]!.length === 0 ? null : lists[0]!, deny: lists[1]! };
+  const [allowed, denied] = [filtersOf(allow), filtersOf(deny)];
+  if (allowed === undefined || denied === undefined) return undefined;
+  return permissionListOf(allowed.length === 0 ? null : allowed, denied);
+}
+
+function filtersOf(list: unknown): (string | GroupFilter)[] | undefined {
+  if (!isList(list)) return [];
+  const filters = list.flatMap((each) => tryGroupFilter(latin1Of(String(each))) ?? []);
+  return filters.length === list.length ? filters : undefined;
+}
+
+/** Publishing knows no queue groups. */
+function hasGroups({ allowGroups = [], denyGroups = [] }: PermissionList): boolean {
+  return allowGroups.length + denyGroups.length > 0;
 }
 
 /** nats-server's defaults where it has 0. */

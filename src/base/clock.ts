@@ -10,7 +10,10 @@ export type Millis = number;
 export type WallMillis = number;
 
 export interface Clock {
-  /** Monotonic; origin arbitrary, fractions allowed. */
+  /**
+   * Monotonic, fractions allowed. The system's counts from its boot, so that two processes of one boot agree; time in which the
+   * system was suspended does not count. What it counts from is nobody's business but the time keeper's.
+   */
   now(): Millis;
   wall(): WallMillis;
   /** Calls `action` once, `delay` from now, unless disposed first. Does not keep the process alive by itself. */
@@ -23,8 +26,10 @@ export interface Clock {
 const TIMER_MAX_MS = 2_147_483_647;
 
 export function systemClock(): Clock {
+  // Both read CLOCK_MONOTONIC; performance.now() is the cheaper one, but counts from the start of the process.
+  const processStart = Number(process.hrtime.bigint()) / 1e6 - performance.now();
   return {
-    now: () => performance.now(),
+    now: () => processStart + performance.now(),
     wall: () => Date.now(),
     after(delay, action) {
       const timer = setTimeout(action, Math.max(0, Math.min(delay, TIMER_MAX_MS))).unref();
@@ -54,4 +59,10 @@ export async function sleep(clock: Clock, delay: Millis, signal: AbortSignal): P
 /** The calendar as RFC 3339 in UTC with milliseconds. */
 export function timestamp(wall: WallMillis): string {
   return new Date(wall).toISOString();
+}
+
+/** The other way round; undefined if it is no date. */
+export function parseTimestamp(text: string): WallMillis | undefined {
+  const wall = Date.parse(text);
+  return Number.isNaN(wall) ? undefined : wall;
 }

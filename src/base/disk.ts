@@ -8,6 +8,7 @@
 
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
+import { dirname } from "node:path";
 import { systemCode } from "./errors.ts";
 
 export interface DiskFile extends AsyncDisposable {
@@ -50,14 +51,18 @@ const FLAGS = {
 
 export function systemDisk(): Disk {
   return {
-    open: async (path, mode) => new SystemFile(await fs.open(path, FLAGS[mode], 0o600)),
+    open: async (path, mode) => new SystemFile(await fs.open(path, FLAGS[mode], 0o600), path),
     list: async (path) => (await fs.readdir(path)).sort(),
-    makeDirectory: async (path) => void (await fs.mkdir(path, { recursive: true, mode: 0o700 })),
+    makeDirectory: makeFolder,
     rename: (from, to) => fs.rename(from, to),
     remove: (path) => fs.unlink(path),
     async syncDirectory(path) {
       await using handle = await fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-      await handle.sync();
+      try {
+        await handle.sync();
+      } catch (error) {
+        throw named(error, path);
+      }
     },
     async space(path) {
       const { bavail, blocks, bsize } = await fs.statfs(path);
@@ -68,41 +73,92 @@ export function systemDisk(): Disk {
   };
 }
 
+/** Not `mkdir` with `recursive`: that never ends where a file system (/proc, /sys) says of a name below an existing folder that it is not there. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await fs.mkdir(path, 0o700);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "EEXIST" && (await isFolder(path))) return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await makeLast(path);
+  }
+}
+
+/** Its parent is there. */
+async function makeLast(path: string): Promise<void> {
+  try {
+    await fs.mkdir(path, 0o700);
+  } catch (error) {
+    if (systemCode(error) !== "EEXIST" || !(await isFolder(path))) throw error; // somebody made it meanwhile
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await fs.stat(path).then(
+    (found) => found.isDirectory(),
+    () => false, // a link that leads nowhere
+  );
+}
+
 class SystemFile implements DiskFile {
   readonly #handle: fs.FileHandle;
+  readonly #path: string;
 
-  constructor(handle: fs.FileHandle) {
+  constructor(handle: fs.FileHandle, path: string) {
     this.#handle = handle;
+    this.#path = path;
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
     let filled = 0;
-    while (filled < target.length) {
-      const { bytesRead } = await this.#handle.read(target, filled, target.length - filled, position + filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
+    try {
+      while (filled < target.length) {
+        const { bytesRead } = await this.#handle.read(target, filled, target.length - filled, position + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+    } catch (error) {
+      throw named(error, this.#path);
     }
     return filled;
   }
 
   async write(source: Uint8Array, position: number): Promise<void> {
     let written = 0;
-    while (written < source.length) {
-      const { bytesWritten } = await this.#handle.write(source, written, source.length - written, position + written);
-      written += bytesWritten;
+    try {
+      while (written < source.length) {
+        const { bytesWritten } = await this.#handle.write(source, written, source.length - written, position + written);
+        written += bytesWritten;
+      }
+    } catch (error) {
+      throw named(error, this.#path);
     }
   }
 
-  truncate(bytes: number): Promise<void> {
-    return this.#handle.truncate(bytes);
+  async truncate(bytes: number): Promise<void> {
+    try {
+      await this.#handle.truncate(bytes);
+    } catch (error) {
+      throw named(error, this.#path);
+    }
   }
 
-  datasync(): Promise<void> {
-    return this.#handle.datasync();
+  async datasync(): Promise<void> {
+    try {
+      await this.#handle.datasync();
+    } catch (error) {
+      throw named(error, this.#path);
+    }
   }
 
   async size(): Promise<number> {
-    return (await this.#handle.stat()).size;
+    try {
+      return (await this.#handle.stat()).size;
+    } catch (error) {
+      throw named(error, this.#path);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,20 +166,35 @@ class SystemFile implements DiskFile {
   }
 }
 
+/** The system does not say which file it was once that is open: we do. */
+function named(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || "path" in error) return error;
+  error.message += ` '${path}'`;
+  return Object.assign(error, { path });
+}
+
 /**
  * Makes the folder and its parents so that they are still there after a power cut. One that exists is synced into its parent all the
- * same: whoever made it may have been killed in between.
+ * same: whoever made it may have been killed in between. What is no folder, here or above, is named by the fault's path.
  */
 export async function ensureDirectory(disk: Disk, path: string): Promise<void> {
-  const parent = path.slice(0, path.replace(/\/+$/, "").lastIndexOf("/")) || "/";
+  const parent = dirname(path);
   try {
     await disk.list(path);
   } catch (error) {
-    if (systemCode(error) !== "ENOENT") throw error;
+    const code = systemCode(error);
+    if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
     await ensureDirectory(disk, parent);
+    if (code === "ENOTDIR") throw error; // the parent is a folder: it is this one
     await disk.makeDirectory(path);
+    await disk.syncDirectory(parent);
+    return;
   }
-  await disk.syncDirectory(parent);
+  try {
+    await disk.syncDirectory(parent);
+  } catch (error) {
+    if (systemCode(error) !== "EACCES") throw error; // a parent that is not ours to read: whoever made the folder in it was not us
+  }
 }
 
 /** The whole file, or undefined if there is none. Longer than `bytesMax`: the first `bytesMax` bytes. */

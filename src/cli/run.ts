@@ -1,12 +1,17 @@
 // `petiole run`: loads the settings, opens the spoke, and closes it on SIGTERM or SIGINT.
 
+import * as path from "node:path";
+import { MessageChannel } from "node:worker_threads";
 import { ensureDirectory } from "#base/disk.ts";
+import { diskFault, diskWords } from "#base/disk-words.ts";
 import type { Env } from "#base/env.ts";
-import { explain } from "#base/errors.ts";
+import { explain, PetioleError } from "#base/errors.ts";
 import { formatFault } from "#base/fault.ts";
+import type { Log } from "#base/log.ts";
 import { formatEndpoint } from "#base/net.ts";
 import { loadConfig } from "#config/load-config.ts";
 import type { Environment } from "#config/overrides.ts";
+import { DATA_DIRECTORY_UNUSABLE } from "../data-lock.ts";
 import { openSpoke } from "../spoke.ts";
 import { VERSION } from "../version.ts";
 
@@ -26,8 +31,14 @@ export async function runDaemon(
   signals: Signals,
 ): Promise<number> {
   const { log } = env;
-  await ensureDirectory(env.disk, places.dataDir);
-  const loaded = await loadConfig({ ...places, env: environment, disk: env.disk, entropy: env.entropy });
+  if (places.dataDir === "") return refuse(log, new Error("--data is empty; name the data directory"));
+  const dataDir = path.resolve(places.dataDir);
+  try {
+    await ensureDirectory(env.disk, dataDir);
+  } catch (error) {
+    return refuse(log, inDataDirectory(dataDir, error));
+  }
+  const loaded = await loadConfig({ ...places, dataDir, env: environment, disk: env.disk, entropy: env.entropy });
   for (const warning of loaded.warnings) log.warn(warning);
   for (const fault of loaded.faults) log.error(`settings: ${formatFault(fault)}`);
   if (loaded.config === undefined) {
@@ -42,7 +53,7 @@ export async function runDaemon(
   signals.on("SIGINT", onStop);
   signals.on("SIGHUP", onReread);
   try {
-    const spoke = await openSpoke(config, { dataDir: places.dataDir, version: VERSION }, env, stop.signal);
+    const spoke = await openSpoke(config, { dataDir, version: VERSION }, env, stop.signal);
     log.info("running", {
       version: VERSION,
       server_name: config.serverName,
@@ -62,8 +73,7 @@ export async function runDaemon(
     return 0;
   } catch (error) {
     if (stop.signal.aborted) return 0; // told to stop before it was up
-    log.error(`cannot run: ${explain(error)}`);
-    return 1;
+    return refuse(log, inDataDirectory(dataDir, error));
   } finally {
     signals.off("SIGTERM", onStop);
     signals.off("SIGINT", onStop);
@@ -71,10 +81,25 @@ export async function runDaemon(
   }
 }
 
+function refuse(log: Log, error: unknown): number {
+  log.error(`cannot run: ${explain(error)}`);
+  return 1;
+}
+
+/** What the disk says of a path, in our words instead of the system's; everything else as it is. */
+function inDataDirectory(dataDir: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !("path" in error) || error instanceof PetioleError || diskWords(error) === undefined)
+    return error;
+  return diskFault(DATA_DIRECTORY_UNUSABLE, `cannot work in the data directory ${dataDir}`, error);
+}
+
 /** Keeps the process alive until the signal is aborted. */
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
+  const { port1 } = new MessageChannel();
+  port1.ref(); // every door may be off, and no timer of ours keeps a process alive
   const { promise, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve(), { once: true });
   await promise;
+  port1.close();
 }

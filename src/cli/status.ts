@@ -2,11 +2,14 @@
 
 import { request } from "node:http";
 import { PetioleError, systemCode } from "#base/errors.ts";
-import type { StatusReport } from "#status/report.ts";
+import { lostMessages } from "#status/loss-words.ts";
+import type { LossReport, StatusReport } from "#status/report.ts";
 
 export const DAEMON_NOT_RUNNING = "DAEMON_NOT_RUNNING";
 
 const ANSWER_WITHIN_MS = 5000;
+/** Of an outbox, as a technician would say it: `down` is the link's fault, not the outbox's. */
+const MODE_WORDS = { down: "keeps what comes", draining: "draining", direct: "sends what comes" } as const;
 
 /** Throws DAEMON_NOT_RUNNING when nobody answers on the socket. */
 export async function fetchStatus(socketPath: string): Promise<StatusReport> {
@@ -24,10 +27,13 @@ export async function fetchStatus(socketPath: string): Promise<StatusReport> {
   try {
     return JSON.parse(await promise) as StatusReport; // our own daemon, our own type
   } catch (cause) {
-    const isAbsent = ["ENOENT", "ECONNREFUSED"].includes(systemCode(cause) ?? "");
+    const code = systemCode(cause) ?? "";
+    const isAbsent = ["ENOENT", "ECONNREFUSED", "ENOTDIR"].includes(code);
     const message = isAbsent
       ? `no daemon runs in this data directory (${socketPath}); start it with "petiole run", or name its directory with --data`
-      : `the daemon at ${socketPath} did not answer`;
+      : code === "EACCES"
+        ? `the daemon at ${socketPath} is not yours to ask; run this as its user, or as root`
+        : `the daemon at ${socketPath} did not answer`;
     throw new PetioleError(DAEMON_NOT_RUNNING, message, { cause });
   }
 }
@@ -50,12 +56,16 @@ export function formatStatus(report: StatusReport): string {
     }
     if (link.isolation_fault !== null) lines.push(`  isolation: ${link.isolation_fault}`);
     lines.push(
-      `outbox ${name}  ${outbox.mode}  ${outbox.depth} waiting (${formatBytes(outbox.flash_bytes)} on flash)  ${outbox.delivered} delivered`,
+      `outbox ${name}  ${outbox.full === null ? MODE_WORDS[outbox.mode] : "full"}  ${outbox.depth} waiting (${formatBytes(outbox.flash_bytes)} on flash)  ${outbox.delivered} delivered`,
     );
-    for (const loss of outbox.losses)
-      lines.push(
-        `  ${loss.messages} ${loss.class === null ? "" : `${loss.class} `}${loss.reason}${loss.from_seq === null ? "" : ` (${loss.from_seq} to ${loss.through_seq})`}`,
-      );
+    for (const lane of outbox.lanes) {
+      if (lane.depth === 0) continue;
+      const held = lane.held === 0 ? "" : `  ${lane.held} of them for a listener or a stream at the hub`;
+      lines.push(`  ${lane.class.padEnd(9)}  ${lane.depth} waiting (${formatBytes(lane.flash_bytes)} on flash)${held}`);
+    }
+    for (const loss of outbox.losses) lines.push(`  lost: ${formatLoss(loss)}`);
+    if (outbox.reconcile !== null && outbox.reconcile.text !== "")
+      lines.push(`  ${outbox.reconcile.last}: ${outbox.reconcile.text}`);
   }
   if (report.mqtt !== null)
     lines.push(
@@ -70,6 +80,14 @@ export function formatStatus(report: StatusReport): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** `7 state messages of outbox.rules[0] grew older than max_age (among 1 to 12), the last on 2026-…` */
+export function formatLoss(loss: LossReport): string {
+  const { reason, class: urgency, rule, messages, from_seq, through_seq, last_time } = loss;
+  const hasGaps = from_seq !== null && through_seq !== null && through_seq - from_seq + 1 !== messages;
+  const range = from_seq === null ? "" : ` (${hasGaps ? "among " : ""}${from_seq} to ${through_seq})`;
+  return `${lostMessages(messages, urgency, reason, rule)}${range}, the last on ${last_time}`;
+}
+
 function formatUptime(seconds: number): string {
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor((seconds % 86_400) / 3600);
@@ -77,7 +95,7 @@ function formatUptime(seconds: number): string {
   return days > 0 ? `${days} d ${hours} h` : hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`;
 }
 
-function formatBytes(bytes: number): string {
+export function formatBytes(bytes: number): string {
   const steps = ["B", "KiB", "MiB", "GiB"];
   const step = bytes < 1024 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log2(bytes) / 10));
   return step === 0 ? `${bytes} B` : `${(bytes / 1024 ** step).toFixed(1)} ${steps[step]}`;

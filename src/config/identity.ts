@@ -3,7 +3,9 @@
 import * as path from "node:path";
 import { isObject } from "#base/decode.ts";
 import { type Disk, readWhole, replaceWhole } from "#base/disk.ts";
+import { diskFault } from "#base/disk-words.ts";
 import { type Entropy, randomToken } from "#base/entropy.ts";
+import { explain, isFault } from "#base/errors.ts";
 import { readJson } from "./json-text.ts";
 
 const FILE = "identity.json";
@@ -42,8 +44,11 @@ export async function openIdentity(disk: Disk, entropy: Entropy, dataDir: string
     }
     await replaceWhole(disk, dataDir, FILE, Buffer.from(`${JSON.stringify({ device_id: deviceId }, undefined, 2)}\n`));
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    warnings.push(`cannot keep the device id in ${path.join(dataDir, FILE)} (${cause}); it will change at the next start`);
+    if (!isFault(error)) throw error;
+    const { message } = diskFault("", `cannot keep the device id in ${path.join(dataDir, FILE)}`, error);
+    warnings.push(
+      `${message}. Until then it changes with every start, and the hub cannot tell what it was sent twice (${explain(error)})`,
+    );
   }
   return { deviceId, warnings };
 }

@@ -11,6 +11,7 @@
 import * as path from "node:path";
 import { Low } from "lowdb";
 import type { Disk } from "#base/disk.ts";
+import { diskFault } from "#base/disk-words.ts";
 import type { Entropy } from "#base/entropy.ts";
 import { explain } from "#base/errors.ts";
 import { type Fault, formatPath } from "#base/fault.ts";
@@ -127,15 +128,19 @@ function sourceOf(version: Version): string {
 export function brokenFault(version: Version & { state: "broken" }): Fault {
   const { at, name, reason } = version;
   if (at === undefined) {
-    const remedy = "write one JSON object, or delete the file for the defaults";
-    return { path: "", kind: "invalid", wanted: `JSON in ${name}`, found: `a file that ${reason}`, remedy };
+    const remedy = version.remedy ?? "write one JSON object, or delete the file for the defaults";
+    return { path: "", kind: "invalid", wanted: `JSON in ${name}`, found: `that it ${reason}`, remedy };
   }
   const wanted = `${at.wanted} at line ${at.line}, column ${at.column} of ${name}`;
   return { path: "", kind: "invalid", wanted, found: at.found, remedy: "" };
 }
 
+function brokenWords({ reason, remedy }: Version & { state: "broken" }): string {
+  return remedy === undefined ? `is damaged or mistyped (${reason})` : reason;
+}
+
 function fallbackWarning(file: SettingsFile, current: Version, chosen: Version): string {
-  const why = current.state === "broken" ? `is damaged or mistyped (${current.reason})` : "has faults";
+  const why = current.state === "broken" ? brokenWords(current) : "has faults";
   const runs =
     chosen.state === "whole" ? `the last good settings run instead (${chosen.name})` : "no good copy is left, the defaults run";
   const rest = `${file.path} is left as it is: "petiole check" tells what to mend`;
@@ -156,6 +161,6 @@ async function keep(
     return [];
   } catch (error) {
     const what = mustWrite ? "replace the plain passwords by their hashes" : "keep a copy of the settings";
-    return [`cannot ${what} in ${path.dirname(file.path)}: ${explain(error)}`];
+    return [explain(diskFault("", `cannot ${what} in ${path.dirname(file.path)}`, error))];
   }
 }

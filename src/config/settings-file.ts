@@ -15,7 +15,8 @@ import * as path from "node:path";
 import type { Adapter } from "lowdb";
 import { isObject } from "#base/decode.ts";
 import { type Disk, readWhole, replaceWhole } from "#base/disk.ts";
-import { explain, systemCode } from "#base/errors.ts";
+import { diskWords } from "#base/disk-words.ts";
+import { explain, isFault } from "#base/errors.ts";
 import { type JsonFault, readJson } from "./json-text.ts";
 import type { Draft } from "./schema-path.ts";
 
@@ -30,7 +31,7 @@ export type Version = {
   readonly name: string;
 } & (
   | { readonly state: "absent" }
-  | { readonly state: "broken"; readonly reason: string; readonly at: JsonFault | undefined }
+  | { readonly state: "broken"; readonly reason: string; readonly at: JsonFault | undefined; readonly remedy?: string }
   | { readonly state: "whole"; readonly document: SettingsDocument; readonly bytes: Buffer; readonly isListed: boolean }
 );
 
@@ -133,7 +134,10 @@ export class SettingsFile implements Adapter<SettingsDocument> {
       const parsed = parse(bytes);
       return parsed.state === "broken" ? { name, ...parsed } : { name, ...parsed, bytes, isListed: sums.has(sumOf(bytes)) };
     } catch (error) {
-      return { name, state: "broken", reason: `cannot be read: ${systemCode(error) ?? explain(error)}`, at: undefined };
+      if (!isFault(error)) throw error;
+      const words = diskWords(error);
+      const reason = words === undefined ? `cannot be read: ${explain(error)}` : `${words.found} (${explain(error)})`;
+      return { name, state: "broken", reason, at: undefined, ...(words === undefined ? {} : { remedy: words.remedy }) };
     }
   }
 

@@ -5,6 +5,14 @@ import type { Batch } from "./batch.ts";
 /** Number of a batch whose acknowledgement must wait; rises, never reused. 0: nothing to wait for. */
 export type Ticket = number;
 
+/**
+ * What an upstream did with one message. `staged`: it is kept, and the ticket must wait for `onSafe`. `passed`: there is nothing to wait
+ * for. `dropped`, `refused`: it should be kept and there is no room (outbox.when_full); it was counted. `refused`: its publisher must not
+ * be told that it is safe, by whatever means its protocol has; `dropped`: only where the protocol has words for it, and the ticket must
+ * wait for `onSafe`, which comes when the loss is written down.
+ */
+export type Taken = "staged" | "passed" | "dropped" | "refused";
+
 /** The door a message came in by. One per connection, port or link. */
 export interface Origin {
   readonly kind: "mqtt" | "nats" | "serial" | "host" | "hub";
@@ -17,7 +25,7 @@ export interface Origin {
    * message, since every answer counts. Absent: never.
    */
   readonly mayRespond?: ((subject: string) => boolean) | undefined;
-  /** True: it is its own sink and wants nothing of what it publishes itself. It is passed over where a queue group has other members. */
+  /** True: it is its own sink and wants nothing of what it publishes itself. For its messages it is no member of a queue group. */
   readonly isDeafToItself?: boolean;
   /** A message on `subject` was refused because `mayPublish` said no. */
   onDenied(subject: string): void;
@@ -27,6 +35,11 @@ export interface Origin {
    * Called from inside `publish`. Source: spec/leafnode-protocol.md §11.5, "no responders" is decided where the requestor is.
    */
   onNoResponders?(batch: Batch, index: number): void;
+  /**
+   * Message `index` of the borrowed batch was to be kept, and there was no room for it. Called from inside `publish`, before it
+   * returns. Absent: nobody to tell; it was counted.
+   */
+  onNoRoom?(batch: Batch, index: number, taken: "dropped" | "refused"): void;
   /** Everything this origin published under a ticket up to `watermark` is safe (DESIGN §1.1). Called rarely, never per message. */
   onSafe(watermark: Ticket): void;
   /** Stop reading: something downstream is full. May be called when paused already. */
@@ -60,8 +73,8 @@ export type Plan = object;
 export interface Upstream {
   /** Decides what becomes of messages on `subject`. `servedGroups`: queue groups that have local members. null: nothing, ever, until invalidated. */
   plan(subject: string, servedGroups: readonly string[]): Plan | null;
-  /** Takes one message. True: it was staged, and the ticket must wait for `onSafe`. Not called for messages that came from this upstream's own hub. */
-  take(batch: Batch, index: number, plan: Plan, ticket: Ticket): boolean;
+  /** Takes one message. Not called for messages that came from this upstream's own hub. */
+  take(batch: Batch, index: number, plan: Plan, ticket: Ticket): Taken;
   /** Would a request under this plan be heard at the hub now? False while the link is down. */
   hears(plan: Plan): boolean;
   flush(): void;

@@ -92,6 +92,11 @@ export function isReserved(subject: string): boolean {
   );
 }
 
+/** Subjects on which the spoke tells of itself: nobody else here publishes on them, and they are never counted as lost. */
+export function isOfSpoke(subject: string): boolean {
+  return subject.startsWith("$PETIOLE.");
+}
+
 /** The text as bytes-in-a-string, the form subjects have inside the process. */
 export function toSubject(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");

@@ -1,6 +1,8 @@
-// Writes groups of records to the newest segment: one write, one fdatasync, and a new segment when the old one is full.
+// Writes appends to the newest segment: one write, one fdatasync, and a new segment when the old one is full.
 //
 //   none ──append──▶ active ──append──▶ active          full, or a fault: none, and the next append begins a new segment
+//
+// An append counts as a whole or not at all while we live; a power cut may leave the beginning of one.
 //
 // After a fault the file's tail is never trusted again: what the kernel could not write it may since have called clean.
 
@@ -11,32 +13,75 @@ import type { Entropy } from "#base/entropy.ts";
 import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { changeFailed } from "./errors.ts";
-import { RECORD_BODY_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime, sealRecord } from "./record.ts";
-import { type Group, Segment } from "./segment.ts";
-import { encodeHeader } from "./segment-header.ts";
+import { GroupWriter } from "./group-writer.ts";
+import { RECORD_BODY_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime } from "./record.ts";
+import type { SegmentSeal } from "./sealing.ts";
+import { type Growth, Segment } from "./segment.ts";
+import { encodeHeader, SEED_BYTES, SEGMENT_VERSION } from "./segment-header.ts";
+import type { Vault } from "./vault.ts";
 
 export interface AppenderOptions {
   readonly directory: string;
-  /** A segment takes no more once it is this long. A group larger than this has a segment to itself. */
+  /** A segment takes no more once it would be this long. An append larger than this has a segment to itself. */
   readonly segmentBytes: number;
+  /** Nor once it would hold more records; an append of more than a few times as many is cut up. */
+  readonly segmentRecords?: number;
   readonly epoch: number;
   readonly nextNumber: number;
+  readonly boot: string | null;
 }
+
+export interface AppenderEnv {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+}
+
+/** What an append has added to a segment. */
+export interface Appended {
+  readonly segment: Segment;
+  readonly isNew: boolean;
+  readonly growth: Growth;
+}
+
+interface Active {
+  readonly segment: Segment;
+  readonly seal: SegmentSeal | undefined;
+  readonly file: DiskFile;
+}
+
+/** A segment that an append has touched; `growth`: durable, not counted yet. */
+interface Writing {
+  readonly active: Active;
+  readonly isNew: boolean;
+  growth: Growth | undefined;
+}
+
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly measured: Measured;
+}
+
+/** An append of more records than these times `segmentRecords` stands in several segments, each made durable by itself. */
+const PIECE_SEGMENTS = 4;
 
 export class Appender {
   readonly #options: AppenderOptions;
-  readonly #env: { readonly disk: Disk; readonly clock: Clock; readonly entropy: Entropy; readonly log: Log };
+  readonly #env: AppenderEnv;
+  readonly #vault: Vault;
+  readonly #writer: GroupWriter;
   #nextNumber: number;
-  #active: { readonly segment: Segment; readonly file: DiskFile } | undefined;
+  #active: Active | undefined;
   /** A segment that failed at birth was removed, and a power cut might still bring it back, torn, behind the next one. */
   #isRemovalPending = false;
 
-  constructor(
-    options: AppenderOptions,
-    env: { readonly disk: Disk; readonly clock: Clock; readonly entropy: Entropy; readonly log: Log },
-  ) {
+  constructor(options: AppenderOptions, vault: Vault, env: AppenderEnv) {
     this.#options = options;
     this.#env = env;
+    this.#vault = vault;
+    this.#writer = new GroupWriter(vault.packer);
     this.#nextNumber = options.nextNumber;
   }
 
@@ -45,83 +90,124 @@ export class Appender {
     return this.#active?.segment;
   }
 
-  /** Makes the group durable and counts it to its segment, which is returned. Rejects with a JournalError if nothing was appended. */
-  async append(slab: Buffer, start: number, end: number, group: Group): Promise<Segment> {
-    if (this.#active !== undefined && this.#active.segment.endBytes + group.bytes > this.#options.segmentBytes)
-      await this.release();
-    const isBirth = this.#active === undefined;
+  /**
+   * Makes the records durable and counts them to their segments, which are returned: one, but for an append of very many records.
+   * Rejects with a JournalError if nothing was appended.
+   */
+  async append(slab: Buffer, start: number, end: number, measured: Measured): Promise<readonly Appended[]> {
+    const { segmentRecords = Number.POSITIVE_INFINITY, directory } = this.#options;
+    const written: Writing[] = [];
     try {
-      this.#active ??= await this.#begin(group.firstSeq);
-      const { segment, file } = this.#active;
-      sealGroup(slab, start, end, segment.salt);
-      await file.write(slab.subarray(start, end), segment.endBytes);
-      await file.datasync();
-      if (isBirth) await this.#env.disk.syncDirectory(this.#options.directory);
-      segment.grow(group);
-      return segment;
+      for (const piece of cutUp(slab, { start, end, measured }, segmentRecords * PIECE_SEGMENTS)) {
+        await this.#write(slab, piece, written);
+      }
     } catch (error) {
-      await this.#abandon(isBirth);
+      await this.#abandon(written);
       if (!isFault(error)) throw error;
-      throw changeFailed(
-        "JOURNAL_APPEND_FAILED",
-        `journal ${this.#options.directory}: writing ${group.count} records (${group.bytes} bytes)`,
-        error,
-      );
+      const what = `journal ${directory}: writing ${measured.count} records (${end - start} bytes)`;
+      throw changeFailed("JOURNAL_APPEND_FAILED", what, error);
     }
+    const last = written.at(-1)!.active;
+    this.#active = last;
+    for (const { active } of written) if (active !== last) await this.#close(active);
+    return written.map(({ active: { segment }, growth, isNew }) => {
+      segment.grow(growth!);
+      return { segment, isNew, growth: growth! };
+    });
   }
 
   /** Closes the active segment: the next append begins a new one. */
   async release(): Promise<void> {
     const active = this.#active;
     this.#active = undefined;
-    if (active === undefined) return;
+    if (active !== undefined) await this.#close(active);
+  }
+
+  async #write(slab: Buffer, { start, end, measured }: Piece, written: Writing[]): Promise<void> {
+    const active = this.#active;
+    // The active one stays what it is until all is written: nobody else may take it for finished before.
+    if (active !== undefined && written.length === 0) {
+      if (this.#takes(active.segment, end - start, measured.count)) written.push({ active, isNew: false, growth: undefined });
+      else await this.release();
+    }
+    if (written.length === 0 || written.at(-1)!.growth !== undefined) await this.#begin(measured.firstSeq, written);
+    const own = written.at(-1)!;
+    const { segment, file, seal } = own.active;
+    const groups = this.#writer.encode(slab, start, end, { salt: segment.header.salt, offset: segment.endBytes, seal });
+    await file.write(groups, segment.endBytes);
+    await file.datasync();
+    if (own.isNew) await this.#env.disk.syncDirectory(this.#options.directory);
+    own.growth = { ...measured, bytes: groups.length };
+  }
+
+  /** How large it is when it is packed is not known yet: segments stay a little smaller. */
+  #takes({ endBytes, records }: Segment, bytes: number, count: number): boolean {
+    const { segmentBytes, segmentRecords = Number.POSITIVE_INFINITY } = this.#options;
+    return endBytes + bytes <= segmentBytes && records + count <= segmentRecords;
+  }
+
+  async #begin(firstSeq: number, written: Writing[]): Promise<void> {
+    const { disk, clock, entropy } = this.#env;
+    const { directory, epoch, boot } = this.#options;
+    if (this.#isRemovalPending) await disk.syncDirectory(directory);
+    this.#isRemovalPending = false;
+    const header = {
+      version: SEGMENT_VERSION,
+      number: this.#nextNumber,
+      epoch,
+      salt: entropy.bytes(4).readUInt32LE(0),
+      firstSeq,
+      born: clock.wall(),
+      uptime: clock.now(),
+      generation: 0,
+      boot,
+      seed: entropy.bytes(SEED_BYTES),
+    };
+    this.#nextNumber += 1; // also if this fails: a name is never tried twice
+    const segment = new Segment(header);
+    const file = await disk.open(`${directory}/${segment.name}`, "create");
+    // Noted first, so that a fault below takes it away again.
+    written.push({ active: { segment, seal: this.#vault.sealFor(header), file }, isNew: true, growth: undefined });
+    await file.write(encodeHeader(header), 0);
+  }
+
+  /** Takes what was written away as well as the disk lets us. What stays is passed over, now and by the next recovery. */
+  async #abandon(written: readonly Writing[]): Promise<void> {
+    this.#active = undefined;
+    for (const { active, isNew } of written.toReversed()) {
+      const { segment, file } = active;
+      try {
+        await using _closes = file;
+        if (isNew) {
+          await this.#env.disk.remove(`${this.#options.directory}/${segment.name}`);
+          this.#isRemovalPending = true;
+        } else {
+          await file.truncate(segment.endBytes);
+          await file.datasync();
+        }
+      } catch (error) {
+        this.#env.log.debug("journal: the tail of a failed write could not be cut off; it is passed over", {
+          name: segment.name,
+          error: explain(error),
+        });
+      }
+    }
+  }
+
+  async #close({ file }: Active): Promise<void> {
     try {
-      await active.file[Symbol.asyncDispose]();
+      await file[Symbol.asyncDispose]();
     } catch (error) {
       this.#env.log.debug("journal: closing a segment failed; its records are durable", { error: explain(error) });
     }
   }
-
-  async #begin(firstSeq: number): Promise<{ readonly segment: Segment; readonly file: DiskFile }> {
-    const { disk, clock, entropy } = this.#env;
-    const { directory, epoch } = this.#options;
-    if (this.#isRemovalPending) await disk.syncDirectory(directory);
-    this.#isRemovalPending = false;
-    const identity = { number: this.#nextNumber, epoch, salt: entropy.bytes(4).readUInt32LE(0) };
-    this.#nextNumber += 1; // also if this fails: a name is never tried twice
-    const segment = new Segment(identity, firstSeq);
-    const file = await disk.open(`${directory}/${segment.name}`, "create");
-    this.#active = { segment, file }; // so that a fault below takes it away again
-    await file.write(encodeHeader({ ...identity, firstSeq, born: clock.wall() }), 0);
-    return this.#active;
-  }
-
-  /** Takes the half-written tail away as well as the disk lets us. What stays is passed over, now and by the next recovery. */
-  async #abandon(isBirth: boolean): Promise<void> {
-    const active = this.#active;
-    this.#active = undefined;
-    if (active === undefined) return;
-    const { segment, file } = active;
-    try {
-      await using _closes = file;
-      if (isBirth) {
-        await this.#env.disk.remove(`${this.#options.directory}/${segment.name}`);
-        this.#isRemovalPending = true;
-      } else {
-        await file.truncate(segment.endBytes);
-        await file.datasync();
-      }
-    } catch (error) {
-      this.#env.log.debug("journal: the tail of a failed write could not be cut off; it is passed over", {
-        name: segment.name,
-        error: explain(error),
-      });
-    }
-  }
 }
 
+/** What an append holds, all but how many bytes it takes on the disk. */
+export type Measured = Omit<Growth, "bytes">;
+
 /** Walks the records of `slab[start, end)` and checks what the caller promised: a breach is a bug. `after`: highest seq appended so far. */
-export function measureGroup(slab: Buffer, start: number, end: number, count: number, after: number): Group {
+export function measureAppend(slab: Buffer, start: number, end: number, count: number, after: number): Measured {
   let lastSeq = after;
   let counted = 0;
   let newestTime = Number.NEGATIVE_INFINITY;
@@ -131,7 +217,8 @@ export function measureGroup(slab: Buffer, start: number, end: number, count: nu
     assert(seq > lastSeq, `journal: append of seq ${seq} after ${lastSeq}`);
     const bytes = recordBytes(slab, at);
     assert(bytes <= RECORD_HEADER_BYTES + RECORD_BODY_BYTES_MAX, `journal: append of a record of ${bytes} bytes`);
-    newestTime = Math.max(newestTime, recordTime(slab, at));
+    const time = recordTime(slab, at);
+    if (time > newestTime) newestTime = time;
     lastSeq = seq;
     counted += 1;
     at += bytes;
@@ -140,9 +227,19 @@ export function measureGroup(slab: Buffer, start: number, end: number, count: nu
     at === end && counted === count && count > 0,
     `journal: ${counted} records end at ${at}; wanted ${count} ending at ${end}`,
   );
-  return { firstSeq: recordSeq(slab, start), lastSeq, count, bytes: end - start, newestTime };
+  return { firstSeq: recordSeq(slab, start), lastSeq, count, newestTime };
 }
 
-function sealGroup(slab: Buffer, start: number, end: number, salt: number): void {
-  for (let at = start; at < end; at += recordBytes(slab, at)) sealRecord(slab, at, salt, at === start);
+/** The records in pieces of at most `countMax`. */
+function cutUp(slab: Buffer, whole: Piece, countMax: number): readonly Piece[] {
+  if (whole.measured.count <= countMax) return [whole];
+  const pieces: Piece[] = [];
+  for (let start = whole.start; start < whole.end; ) {
+    let end = start;
+    let count = 0;
+    for (; end < whole.end && count < countMax; end += recordBytes(slab, end)) count += 1;
+    pieces.push({ start, end, measured: measureAppend(slab, start, end, count, 0) });
+    start = end;
+  }
+  return pieces;
 }

@@ -1,6 +1,6 @@
 // Bytes of a segment that should be records and are not, and which numbers may be missing for it.
 
-import type { BadSpan, RecordRun } from "./segment-scanner.ts";
+import type { BadSpan, UnitRun } from "./segment-scanner.ts";
 
 /** `file` and `from` together name it for good: the same damage found at another start is the same damage. */
 export interface DamagedSpan {
@@ -8,7 +8,7 @@ export interface DamagedSpan {
   /** Bytes `from … to` of the file. */
   readonly from: number;
   readonly to: number;
-  /** Lost are records among these numbers; exactly one if they are equal. Numbers have gaps, so there may be fewer than numbers. */
+  /** Lost are records among these numbers, the first and the last of a group if its header holds. Numbers have gaps: there may be fewer. */
   readonly fromSeq: number;
   /** undefined: not known, nothing readable follows. */
   readonly throughSeq: number | undefined;
@@ -35,9 +35,8 @@ export class DamageList {
   }
 
   /** Good records follow: what was lost before them had lower numbers. */
-  onRecords(run: RecordRun): void {
-    const last = this.spans.at(-1);
-    if (last !== undefined) last.throughSeq ??= run.firstSeq - 1;
+  onRecords(run: Pick<UnitRun, "firstSeq" | "lastSeq">): void {
+    this.#endOpenSpans(run.firstSeq - 1);
     this.#lastSeq = run.lastSeq;
   }
 
@@ -45,9 +44,15 @@ export class DamageList {
     const last = this.spans.at(-1);
     if (last !== undefined && (last.to === bad.from || this.spans.length === SPANS_MAX)) {
       last.to = bad.to;
-      last.throughSeq = bad.seq;
+      last.throughSeq = bad.seqs?.last;
       return;
     }
-    this.spans.push({ from: bad.from, to: bad.to, fromSeq: bad.seq ?? this.#lastSeq + 1, throughSeq: bad.seq });
+    if (bad.seqs !== undefined) this.#endOpenSpans(bad.seqs.first - 1);
+    this.spans.push({ from: bad.from, to: bad.to, fromSeq: bad.seqs?.first ?? this.#lastSeq + 1, throughSeq: bad.seqs?.last });
+  }
+
+  /** Several may be open: with fillers between them. */
+  #endOpenSpans(throughSeq: number): void {
+    for (const span of this.spans) span.throughSeq ??= throughSeq;
   }
 }

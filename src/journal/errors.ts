@@ -12,6 +12,12 @@ const REMEDY = {
   JOURNAL_APPEND_FAILED: "retry",
   /** A segment cannot be read now; it may be tried again. */
   JOURNAL_READ_FAILED: "backoff",
+  /** A segment could not be written anew without what is given up; the old one stands. */
+  JOURNAL_REWRITE_FAILED: "backoff",
+  /** The key file is not what it must be: a person has to look. */
+  JOURNAL_KEY_REFUSED: "never",
+  /** The key file cannot be read, written or erased now. */
+  JOURNAL_KEY_FAILED: "backoff",
   /** Used after it was closed. */
   JOURNAL_CLOSED: "never",
 } as const satisfies Readonly<Record<string, Remedy>>;
@@ -30,7 +36,11 @@ export class JournalError extends PetioleError {
 }
 
 /** A fault of a change to the disk in plain words. */
-export function changeFailed(code: "JOURNAL_OPEN_FAILED" | "JOURNAL_APPEND_FAILED", what: string, cause: unknown): JournalError {
+export function changeFailed(
+  code: Exclude<JournalCode, "JOURNAL_CLOSED" | "JOURNAL_READ_FAILED">,
+  what: string,
+  cause: unknown,
+): JournalError {
   const system = systemCode(cause);
   if (system === "ENOSPC" || system === "EDQUOT") {
     return new JournalError("JOURNAL_DISK_FULL", `${what}: the disk is full; free some space, or lower outbox.max_bytes`, {

@@ -1,19 +1,21 @@
 // Reads one segment from beginning to end, as recovery finds it, and says what is in it. Changes nothing on the disk.
 
-import type { Disk } from "#base/disk.ts";
+import type { Disk, DiskFile } from "#base/disk.ts";
 import { explain, isFault } from "#base/errors.ts";
 import { DamageList } from "./damage.ts";
 import { recordBytes, recordSeq } from "./record.ts";
 import { salvageRead } from "./salvage-read.ts";
 import { Segment } from "./segment.ts";
 import {
+  headerFromName,
   inspectHeader,
-  SEGMENT_HEADER_BYTES,
   SEGMENT_HEADER_BYTES_MAX,
+  SEGMENT_VERSION,
   type SegmentHeader,
   type SegmentIdentity,
 } from "./segment-header.ts";
-import { type RecordRun, SegmentScanner } from "./segment-scanner.ts";
+import { SegmentScanner, type UnitRun } from "./segment-scanner.ts";
+import type { Vault } from "./vault.ts";
 
 export interface Examined {
   readonly is: "segment";
@@ -24,10 +26,12 @@ export interface Examined {
   /** Records above `freedThrough` and below `seqEnd`, counted. */
   readonly live: number;
   readonly damage: DamageList;
-  /** Offset of the last record that began an append, -1 if there is none. */
-  readonly lastGroupAt: number;
+  /** Offset of the last unit that began an append, -1 if there is none. */
+  readonly lastAppendAt: number;
   /** The disk refused to read parts of it: not rot, it may come back. */
   readonly refusals: number;
+  /** Encrypted, and not with the key we have: its numbers are known, its records are not to be had. */
+  readonly isSealed: boolean;
 }
 
 export type Examination =
@@ -39,12 +43,13 @@ export interface ExamineOptions {
   readonly name: string;
   readonly identity: SegmentIdentity;
   readonly freedThrough: number;
-  /** Records from here on stand in a later segment: those count, these do not. */
+  /** Records from here on stand in a later segment: those count, these do not, nor does a group that reaches as far. */
   readonly seqEnd: number;
   /** Highest number known to stand before this segment. */
   readonly lastSeqBefore: number;
   /** Memory to read into, used again for every segment. */
   readonly slab: Buffer;
+  readonly vault: Vault;
 }
 
 export async function examineSegment(disk: Disk, directory: string, options: ExamineOptions): Promise<Examination> {
@@ -52,61 +57,93 @@ export async function examineSegment(disk: Disk, directory: string, options: Exa
     await using file = await disk.open(`${directory}/${options.name}`, "read");
     const fileBytes = await file.size();
     const beginning = Buffer.alloc(Math.min(fileBytes, SEGMENT_HEADER_BYTES_MAX));
-    let { refusals } = await salvageRead(file, beginning, 0);
+    const { refusals } = await salvageRead(file, beginning, 0);
     const finding = inspectHeader(beginning);
     if (finding.is === "newer") return finding;
-    const header = finding.is === "ours" ? finding.header : undefined;
-    const { epoch, salt } = header ?? options.identity;
-    const segment = new Segment({ number: options.identity.number, epoch, salt }, header?.firstSeq ?? 1, options.name);
-    const damage = new DamageList(Math.max(options.lastSeqBefore, (header?.firstSeq ?? 1) - 1));
-    const scanner = new SegmentScanner({
-      read: async (target, position) => {
-        const salvage = await salvageRead(file, target, position);
-        refusals += salvage.refusals;
-        return salvage.bytesRead;
-      },
-      salt,
-      start: SEGMENT_HEADER_BYTES,
-      windowBytes: options.slab.length,
-      slab: options.slab,
-    });
-    let live = 0;
-    let lastGroupAt = -1;
-    for (let found = await scanner.next(fileBytes); found !== undefined; found = await scanner.next(fileBytes)) {
-      if (found.is === "bad") damage.onBad(found);
-      else if (found.firstSeq < options.seqEnd) {
-        const run = found.lastSeq < options.seqEnd ? found : cutRun(found, options.seqEnd);
-        damage.onRecords(run);
-        segment.grow({ ...run, bytes: run.endOffset - segment.endBytes });
-        live += countAbove(run, options.freedThrough);
-        lastGroupAt = Math.max(lastGroupAt, run.lastGroupAt);
-      }
-    }
-    segment.know(options.freedThrough, live);
-    return { is: "segment", segment, header, fileBytes, live, damage, lastGroupAt, refusals };
+    if (finding.is === "ours") return await examineAs(file, fileBytes, finding.header, finding.header, refusals, options);
+    // The header is lost: of either format only its own units hold.
+    const { identity } = options;
+    const found = await examineAs(file, fileBytes, headerFromName(identity, SEGMENT_VERSION), undefined, refusals, options);
+    if (found.segment.records > 0) return found;
+    const old = await examineAs(file, fileBytes, headerFromName(identity, 1), undefined, refusals, options);
+    return old.segment.records > 0 ? old : found;
   } catch (error) {
     if (!isFault(error)) throw error;
     return { is: "unreadable", reason: explain(error) };
   }
 }
 
-/** The part of a run below `seqEnd`; its newest time and last group may be those of the whole, which harms nobody. */
-function cutRun(run: RecordRun, seqEnd: number): RecordRun {
+async function examineAs(
+  file: DiskFile,
+  fileBytes: number,
+  assumed: SegmentHeader,
+  header: SegmentHeader | undefined,
+  refusalsBefore: number,
+  options: ExamineOptions,
+): Promise<Examined> {
+  const { freedThrough, seqEnd, vault } = options;
+  const segment = new Segment({ ...assumed, number: options.identity.number }, options.name);
+  segment.isRewritten = header === undefined; // what a copy would need of it is lost
+  const damage = new DamageList(Math.max(options.lastSeqBefore, assumed.firstSeq - 1));
+  const reader = vault.readerFor(segment.header);
+  let refusals = refusalsBefore;
+  const scanner = new SegmentScanner({
+    read: async (target, position) => {
+      const salvage = await salvageRead(file, target, position);
+      refusals += salvage.refusals;
+      return salvage.bytesRead;
+    },
+    format: segment.format,
+    salt: assumed.salt,
+    checksum: vault.checksum,
+    windowBytes: options.slab.length,
+    slab: options.slab,
+  });
+  let live = 0;
+  let lastAppendAt = -1;
+  let isSealed: boolean | undefined;
+  for (let found = await scanner.next(fileBytes); found !== undefined; found = await scanner.next(fileBytes)) {
+    if (found.is === "bad") {
+      damage.onBad(found);
+      continue;
+    }
+    isSealed ??= !reader.opens(found);
+    const run = found.lastSeq < seqEnd ? found : cutRun(found, seqEnd);
+    if (run === undefined) continue;
+    damage.onRecords(run);
+    segment.grow({ ...run, bytes: run.endOffset - segment.endBytes });
+    if (run.firstSeq > freedThrough) live += run.count;
+    else if (run.lastSeq > freedThrough) live += countAbove(run, freedThrough, isSealed ? undefined : reader.layOut(run));
+    lastAppendAt = Math.max(lastAppendAt, run.lastAppendAt);
+  }
+  segment.know(freedThrough, live);
+  return { is: "segment", segment, header, fileBytes, live, damage, lastAppendAt, refusals, isSealed: isSealed === true };
+}
+
+/** The units of a run that lie below `seqEnd`; newest time and last append may be those of the whole, which harms nobody. */
+function cutRun(run: UnitRun, seqEnd: number): UnitRun | undefined {
+  const { format, slab } = run;
   let end = run.start;
   let count = 0;
   let lastSeq = 0;
-  while (recordSeq(run.slab, end) < seqEnd) {
-    lastSeq = recordSeq(run.slab, end);
-    count += 1;
-    end += recordBytes(run.slab, end);
+  while (end < run.end && format.lastSeq(slab, end) < seqEnd) {
+    lastSeq = format.lastSeq(slab, end);
+    count += format.count(slab, end);
+    end += format.unitBytes(slab, end);
   }
-  return { ...run, end, count, lastSeq, endOffset: run.endOffset - (run.end - end) };
+  return count === 0 ? undefined : { ...run, end, count, lastSeq, endOffset: run.endOffset - (run.end - end) };
 }
 
-function countAbove(run: RecordRun, seq: number): number {
-  if (run.firstSeq > seq) return run.count;
-  if (run.lastSeq <= seq) return 0;
-  let count = run.count;
-  for (let at = run.start; recordSeq(run.slab, at) <= seq; at += recordBytes(run.slab, at)) count -= 1;
+/** Counts the records above `seq`; of a sealed run, at most as many as numbers are left. */
+function countAbove(
+  run: UnitRun,
+  seq: number,
+  laidOut: { readonly slab: Buffer; readonly start: number; readonly end: number } | undefined,
+): number {
+  if (laidOut === undefined) return Math.min(run.count, run.lastSeq - seq);
+  let count = 0;
+  for (let at = laidOut.start; at < laidOut.end; at += recordBytes(laidOut.slab, at)) {
+    if (recordSeq(laidOut.slab, at) > seq) count += 1;
+  }
   return count;
 }

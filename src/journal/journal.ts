@@ -7,32 +7,41 @@
 // Everything that writes goes through one queue, in the order it was asked for. A healthy link frees what was never written, so
 // nothing here touches the disk then. Format, invariants, decisions: README.md. Tests: test/unit/journal/
 
-import type { Clock, Millis } from "#base/clock.ts";
-import { type Disk, ensureDirectory, removeIfThere } from "#base/disk.ts";
+import type { Clock } from "#base/clock.ts";
+import { type Disk, ensureDirectory } from "#base/disk.ts";
 import type { Entropy } from "#base/entropy.ts";
-import { explain, isFault } from "#base/errors.ts";
+import { isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
-import { Appender, measureGroup } from "./appender.ts";
-import { writeCursor } from "./cursor.ts";
+import { Appender, measureAppend } from "./appender.ts";
+import type { Keep } from "./copy-segment.ts";
+import { CURSOR_NAMES, cursorTimeNow, writeCursor } from "./cursor.ts";
 import type { DamagedSpan } from "./damage.ts";
 import { changeFailed, JournalError } from "./errors.ts";
 import { examineSegment } from "./examine.ts";
+import { Janitor, type JanitorOptions } from "./janitor.ts";
+import { writeOwed } from "./owed.ts";
+import type { Packer } from "./packer.ts";
 import { JournalReader, type ReaderSource } from "./reader.ts";
-import { type Recovered, type RecoveryReport, recover } from "./recovery.ts";
+import { type Aside, type Recovered, type RecoveryReport, recover } from "./recovery.ts";
+import { Rewriter } from "./rewriter.ts";
 import type { Segment } from "./segment.ts";
+import { Shelf } from "./shelf.ts";
+import { Vault } from "./vault.ts";
 
 export const SEGMENT_BYTES_DEFAULT = 8 * 1024 * 1024;
-/** How long a crash may forget what was freed: so long what was sent may be sent again. */
-const CURSOR_INTERVAL_MS: Millis = 30_000;
 const COUNT_WINDOW_BYTES = 256 * 1024;
 /** Damaged spans remembered while the journal is open. */
 const DAMAGED_MAX = 256;
 
-export interface JournalOptions {
-  /** Absolute; made if it is not there. Nobody else's, and one journal's at a time: the caller sees to that. */
-  readonly directory: string;
-  /** A segment takes no more once it is this long; a group of records larger than this has one to itself. */
+export interface JournalOptions extends JanitorOptions {
+  /** A segment takes no more once it would be this long; an append larger than this has one to itself. */
   readonly segmentBytes: number;
+  /** … nor once it would hold more records than this: they are given up a segment at a time. Default: any number. */
+  readonly segmentRecords?: number;
+  /** 32 bytes (key-file.ts), for what was encrypted. Without it, that cannot be read, and is left alone. */
+  readonly key?: Buffer | null;
+  /** Whether what is written is encrypted with the key, if there is one. Default: yes. */
+  readonly isEncrypting?: boolean;
 }
 
 export interface JournalEnv {
@@ -40,13 +49,17 @@ export interface JournalEnv {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** Makes groups smaller; without one they stay as they are, and those that were made smaller cannot be read. */
+  readonly packer?: Packer;
+  /** Of the system's boot, a UUID: what the records' times count from. Absent: they are wall times. */
+  readonly bootId?: string;
 }
 
-/** What `dropOldest` has thrown away: records with numbers in this range, not freed before. */
+/** What `dropOldest` or `rewriteOldest` has thrown away: records with numbers in this range, not freed before. */
 export interface Dropped {
   readonly fromSeq: number;
   readonly throughSeq: number;
-  /** 0 if all of the segment had been freed. */
+  /** 0 if all of it had been freed. */
   readonly records: number;
   /** Room given back on the disk. */
   readonly bytes: number;
@@ -57,10 +70,15 @@ export async function openJournal(options: JournalOptions, env: JournalEnv, sign
   const { directory } = options;
   try {
     await ensureDirectory(env.disk, directory);
-    const recovered = await recover(env.disk, directory, env.log, signal);
-    await writeCursor(env.disk, directory, "epoch", recovered.cursor);
-    await writeCursor(env.disk, directory, "cursor", recovered.cursor);
-    return new Journal(options, env, recovered);
+    const vault = new Vault(env.packer, options.key ?? undefined, options.isEncrypting);
+    const recovered = await recover(env.disk, directory, vault, env.log, signal);
+    const { owed } = recovered;
+    // What came back is off the list only when the cursors say that it is not freed.
+    const meanwhile = owed.now.union(owed.returned);
+    if (meanwhile.symmetricDifference(owed.before).size > 0) await writeOwed(env.disk, directory, meanwhile, env.log);
+    for (const name of CURSOR_NAMES) await writeCursor(env.disk, directory, name, recovered.cursor, cursorTimeNow(env));
+    if (owed.returned.size > 0) await writeOwed(env.disk, directory, owed.now, env.log);
+    return new Journal(options, vault, env, recovered);
   } catch (error) {
     signal.throwIfAborted();
     if (!isFault(error)) throw error;
@@ -74,62 +92,82 @@ export class Journal implements AsyncDisposable {
   readonly epoch: number;
   readonly #options: JournalOptions;
   readonly #env: JournalEnv;
+  readonly #vault: Vault;
   readonly #appender: Appender;
   readonly #source: ReaderSource;
-  /** By number; the last may be the active one. None is wholly freed, but the active one may be. */
-  readonly #segments: Segment[];
-  /** Gone, their files not removed yet. */
-  #retired: Segment[];
+  readonly #shelf: Shelf;
+  readonly #rewriter: Rewriter;
+  readonly #janitor: Janitor;
   #freedThrough: number;
   #appendedSeq: number;
-  #records: number;
-  #bytes: number;
   readonly #damaged: DamagedSpan[];
-  /** What the cursor on the disk says. */
-  #cursorFreed: number;
-  #cursorLastSeq: number;
-  #cursorTimer: Disposable | undefined;
-  #isSweepDue = false;
+  /** Sealed, older ones first. */
+  readonly #aside: Aside[];
   /** The end of the queue: settles when everything asked for so far is done. */
   #queue: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(options: JournalOptions, env: JournalEnv, recovered: Recovered) {
+  constructor(options: JournalOptions, vault: Vault, env: JournalEnv, recovered: Recovered) {
     const { cursor, segments, retired, report, nextNumber } = recovered;
     this.#options = options;
     this.#env = env;
+    this.#vault = vault;
     this.recovery = report;
     this.epoch = cursor.epoch;
-    this.#appender = new Appender({ ...options, epoch: cursor.epoch, nextNumber }, env);
-    this.#segments = segments;
-    this.#retired = retired;
+    this.#appender = new Appender({ ...options, epoch: cursor.epoch, nextNumber, boot: env.bootId ?? null }, vault, env);
+    this.#shelf = new Shelf(segments, retired);
+    this.#aside = [...recovered.aside];
     this.#freedThrough = cursor.freedThrough;
-    this.#cursorFreed = cursor.freedThrough;
-    this.#cursorLastSeq = cursor.lastSeq;
     this.#appendedSeq = cursor.lastSeq;
-    this.#records = segments.reduce((sum, segment) => sum + segment.records, 0);
-    this.#bytes = report.bytes;
     this.#damaged = [...report.damaged];
     const journal = this;
     this.#source = {
       directory: options.directory,
+      vault,
       get freedThrough() {
         return journal.#freedThrough;
       },
       get isClosed() {
         return journal.#closing !== undefined;
       },
-      segmentWith: (seq) => journal.#segmentWith(seq),
+      segmentWith: (seq) => journal.#shelf.segmentWith(seq),
       onDamage: (span) => journal.#onDamage(span),
     };
-    this.#sweepSoon();
+    this.#rewriter = new Rewriter(this.#shelf, vault, options.directory, env, {
+      get freedThrough() {
+        return journal.#freedThrough;
+      },
+      get isClosing() {
+        return journal.#closing !== undefined;
+      },
+      isActive: (segment) => segment === this.#appender.active,
+      exclusively: (task) => this.#exclusively(task),
+      onReplaced: async () => {
+        this.#retireFreed();
+        await this.#janitor.sweep();
+      },
+    });
+    this.#janitor = new Janitor(this.#shelf, recovered, options, env, {
+      get freedThrough() {
+        return journal.#freedThrough;
+      },
+      get lastSeq() {
+        return journal.lastSeq;
+      },
+      get isClosing() {
+        return journal.#closing !== undefined;
+      },
+      sweepInTurn: () => void this.#exclusively(() => this.#janitor.sweep()),
+      tidyInTurn: () => void this.#exclusively(() => this.#tidy()),
+    });
+    this.#janitor.sweepSoon();
   }
 
   // ── what is in it ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** No stored record that is not freed has a lower seq; what the next seq will be at least, when there is none. */
   get firstSeq(): number {
-    const first = this.#segments[0];
+    const { first } = this.#shelf;
     if (first === undefined || first.lastSeq <= this.#freedThrough) return this.lastSeq + 1;
     return Math.max(first.firstSeq, this.#freedThrough + 1);
   }
@@ -141,19 +179,35 @@ export class Journal implements AsyncDisposable {
 
   /** Stored and not freed. Exact, but for the oldest segment when it is freed in part and its seqs have gaps: then in proportion. */
   get records(): number {
-    const first = this.#segments[0];
-    return first === undefined ? 0 : this.#records - first.records + first.liveRecords(this.#freedThrough);
+    return this.#shelf.liveRecords(this.#freedThrough);
   }
 
-  /** Room taken on the disk by segments that are not done with. */
+  /** Room taken on the disk by segments that are not done with, sealed ones included. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#shelf.bytes + this.sealedBytes;
+  }
+
+  /** Room taken by segments that are encrypted with a key that is not here: `dropOldest` gives it back when their turn comes. */
+  get sealedBytes(): number {
+    return this.#aside.reduce((sum, { segment }) => sum + segment.endBytes, 0);
   }
 
   /** The newest capture time in the oldest segment: all of it is older. undefined when nothing is stored. */
   get oldestTime(): number | undefined {
-    const first = this.#segments[0];
-    return first === undefined || first.lastSeq <= this.#freedThrough ? undefined : first.newestTime;
+    const oldest = this.#oldestAside?.segment ?? this.#shelf.first;
+    return oldest === undefined || oldest.lastSeq <= this.#freedThrough ? undefined : oldest.newestTime;
+  }
+
+  /** Which boot `oldestTime` counts from; null: it is a wall time, or nothing is stored. */
+  get oldestBoot(): string | null {
+    return (this.#oldestAside?.segment ?? this.#shelf.first)?.header.boot ?? null;
+  }
+
+  /** The oldest segment of all, if it is a sealed one. */
+  get #oldestAside(): Aside | undefined {
+    const [aside] = this.#aside;
+    const { first } = this.#shelf;
+    return first === undefined || (aside !== undefined && aside.segment.header.number < first.header.number) ? aside : undefined;
   }
 
   /** Damage found at the start and while reading since, in that order; the first few hundred. */
@@ -164,8 +218,8 @@ export class Journal implements AsyncDisposable {
   // ── appending and reading ───────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Makes `count` records that lie end to end in `slab[start, end)`, in rising order of seq, durable: checksums are filled in,
-   * then one write and one fdatasync. The slab is not the caller's to change until this settles. Rejects with a JournalError if
+   * Makes `count` records that lie end to end in `slab[start, end)`, in rising order of seq, durable: packed, then one write and
+   * one fdatasync. The slab is not the caller's to change until this settles. Rejects with a JournalError if
    * nothing of it counts as appended; the same records may then be appended again. A signal is heeded until the write begins.
    */
   async append(slab: Buffer, start: number, end: number, count: number, signal?: AbortSignal): Promise<void> {
@@ -180,14 +234,12 @@ export class Journal implements AsyncDisposable {
 
   async #append(slab: Buffer, start: number, end: number, count: number, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    const group = measureGroup(slab, start, end, count, this.#appendedSeq);
-    const segment = await this.#appender.append(slab, start, end, group);
-    if (this.#segments.at(-1) !== segment) {
-      this.#segments.push(segment);
-      this.#bytes += segment.endBytes;
-    } else this.#bytes += group.bytes;
-    this.#records += count;
-    this.#appendedSeq = group.lastSeq;
+    const measured = measureAppend(slab, start, end, count, this.#appendedSeq);
+    for (const { segment, growth, isNew } of await this.#appender.append(slab, start, end, measured)) {
+      if (isNew) this.#shelf.add(segment);
+      else this.#shelf.onGrown(growth.count, growth.bytes);
+    }
+    this.#appendedSeq = measured.lastSeq;
     this.#retireFreed(); // the segment before may have been waiting for this one
   }
 
@@ -203,10 +255,13 @@ export class Journal implements AsyncDisposable {
     this.#retireFreed();
   }
 
-  /** Throws away the oldest segment, freed or not, and says what was lost with it; undefined when there is none. */
-  async dropOldest(): Promise<Dropped | undefined> {
+  /**
+   * Throws away the oldest segment, freed or not, and says what was lost with it; undefined when there is none. `onDoomed` is told the
+   * same before, and waited for: to write down what will be lost, or to say no (false): then nothing is thrown away.
+   */
+  async dropOldest(onDoomed?: (doomed: Dropped) => Promise<boolean>): Promise<Dropped | undefined> {
     this.#assertOpen("dropOldest");
-    return await this.#exclusively(() => this.#dropOldest());
+    return await this.#exclusively(() => this.#dropOldest(onDoomed));
   }
 
   /** Writes down what is freed, and gives back the room of what is wholly freed, the active segment included. */
@@ -215,8 +270,10 @@ export class Journal implements AsyncDisposable {
     await this.#exclusively(() => this.#tidy());
   }
 
-  async #dropOldest(): Promise<Dropped | undefined> {
-    const first = this.#segments[0];
+  async #dropOldest(onDoomed: ((doomed: Dropped) => Promise<boolean>) | undefined): Promise<Dropped | undefined> {
+    const aside = this.#oldestAside;
+    if (aside !== undefined) return await this.#dropAside(aside, onDoomed);
+    const { first } = this.#shelf;
     if (first === undefined) return undefined;
     if (!first.isExact(this.#freedThrough)) await this.#count(first);
     if (first === this.#appender.active) await this.#appender.release();
@@ -226,13 +283,47 @@ export class Journal implements AsyncDisposable {
       records: first.liveRecords(this.#freedThrough),
       bytes: first.endBytes,
     };
+    if ((await onDoomed?.(dropped)) === false) return undefined;
     if (!first.isGone) {
-      // not freed while we waited
       this.#freedThrough = Math.max(this.#freedThrough, first.lastSeq);
-      this.#retire();
+      this.#shelf.retireFirst();
     }
-    await this.#sweep();
+    await this.#janitor.sweep();
     return dropped;
+  }
+
+  async #dropAside(
+    { segment, fromSeq, records }: Aside,
+    onDoomed: ((doomed: Dropped) => Promise<boolean>) | undefined,
+  ): Promise<Dropped | undefined> {
+    const dropped = { fromSeq, throughSeq: segment.lastSeq, records, bytes: segment.endBytes };
+    if ((await onDoomed?.(dropped)) === false) return undefined;
+    this.#freedThrough = Math.max(this.#freedThrough, segment.lastSeq);
+    this.#aside.shift();
+    this.#shelf.retire(segment);
+    await this.#janitor.sweep();
+    return dropped;
+  }
+
+  /**
+   * Gives up, of the oldest segment that is old enough and was not looked at before, the records that `keep` refuses: what stays is
+   * written to a new file, which takes the place of the old one. Appends go on meanwhile. undefined: there is no such segment. Whoever
+   * refuses a record must know that nobody is sending it. `onDoomed` is awaited when what is lost is known, and before it is; false: it
+   * stays, and comes again. Rejects with a JournalError if the disk refuses; nothing is given up then. One at a time.
+   */
+  async rewriteOldest(
+    isOld: (newestTime: number, boot: string | null) => boolean,
+    keep: Keep,
+    onDoomed?: (doomed: Dropped) => Promise<boolean>,
+  ): Promise<Dropped | undefined> {
+    this.#assertOpen("rewriteOldest");
+    return await this.#rewriter.rewriteOldest(isOld, keep, onDoomed);
+  }
+
+  /** Something is to be gained again by rewriting the segment with this record. */
+  reconsider(seq: number): void {
+    const segment = this.#shelf.segmentWith(seq);
+    if (segment !== undefined && segment.firstSeq <= seq) segment.isRewritten = false;
   }
 
   /** Counts the records of a segment that are not freed, by reading it. */
@@ -240,45 +331,23 @@ export class Journal implements AsyncDisposable {
     const freedThrough = this.#freedThrough;
     const found = await examineSegment(this.#env.disk, this.#options.directory, {
       name: segment.name,
-      identity: segment,
+      identity: segment.header,
       freedThrough,
       seqEnd: segment.lastSeq + 1,
       lastSeqBefore: 0,
       slab: Buffer.allocUnsafeSlow(COUNT_WINDOW_BYTES),
+      vault: this.#vault,
     });
     if (found.is === "segment") segment.know(freedThrough, found.live);
   }
 
   /** Segments that are wholly freed go at once, the active one when the cursor is written: it may be filling again by then. */
   #retireFreed(): void {
-    while (this.#segments[0] !== undefined && this.#segments[0].lastSeq <= this.#freedThrough) {
-      if (this.#segments[0] === this.#appender.active) break;
-      this.#retire();
+    for (let { first } = this.#shelf; first !== undefined && first.lastSeq <= this.#freedThrough; { first } = this.#shelf) {
+      if (first === this.#appender.active) break;
+      this.#shelf.retireFirst();
     }
-    if (this.#retired.length > 0) this.#sweepSoon();
-    else if (this.#segments.length > 0 && this.#freedThrough > this.#cursorFreed) this.#armCursor();
-  }
-
-  #retire(): void {
-    const first = this.#segments.shift()!;
-    first.isGone = true;
-    this.#records -= first.records;
-    this.#bytes -= first.endBytes;
-    this.#retired.push(first);
-  }
-
-  #armCursor(): void {
-    if (this.#closing !== undefined) return;
-    this.#cursorTimer ??= this.#env.clock.after(CURSOR_INTERVAL_MS, () => {
-      this.#cursorTimer = undefined;
-      void this.#exclusively(() => this.#tidy());
-    });
-  }
-
-  #sweepSoon(): void {
-    if (this.#isSweepDue || this.#retired.length === 0) return;
-    this.#isSweepDue = true;
-    void this.#exclusively(() => this.#sweep());
+    this.#janitor.onFreed();
   }
 
   async #tidy(): Promise<void> {
@@ -287,45 +356,7 @@ export class Journal implements AsyncDisposable {
       await this.#appender.release();
       this.#retireFreed();
     }
-    await this.#sweep();
-  }
-
-  /** Writes the cursor, then removes what it says is done with: in this order, or a crash between would send it all again. */
-  async #sweep(): Promise<void> {
-    this.#isSweepDue = false;
-    const freedThrough = this.#freedThrough;
-    const lastSeq = this.lastSeq;
-    const { disk, log } = this.#env;
-    const { directory } = this.#options;
-    const isLastWord = this.#closing !== undefined && lastSeq > this.#cursorLastSeq;
-    if (freedThrough > this.#cursorFreed || isLastWord) {
-      try {
-        await writeCursor(disk, directory, "cursor", { epoch: this.epoch, freedThrough, lastSeq });
-        this.#cursorFreed = freedThrough;
-        this.#cursorLastSeq = lastSeq;
-        this.#cursorTimer?.[Symbol.dispose]();
-        this.#cursorTimer = undefined;
-      } catch (error) {
-        // A full card may refuse this, too; then it is all the more important to remove what is done with.
-        log.warn("journal: what is done with could not be written down; after a crash some of it may be sent twice", {
-          directory,
-          error: explain(error),
-        });
-        this.#armCursor();
-      }
-    }
-    const retired = this.#retired;
-    this.#retired = [];
-    for (const segment of retired) {
-      try {
-        await removeIfThere(disk, `${directory}/${segment.name}`);
-      } catch (error) {
-        log.warn("journal: a segment that is done with could not be removed; tried again at the next start", {
-          name: segment.name,
-          error: explain(error),
-        });
-      }
-    }
+    await this.#janitor.sweep();
   }
 
   // ── closing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -337,8 +368,8 @@ export class Journal implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#cursorTimer?.[Symbol.dispose]();
-    this.#cursorTimer = undefined;
+    this.#janitor.close();
+    await this.#rewriter.finished;
     await this.#exclusively(() => this.#tidy());
     await this.#appender.release();
   }
@@ -350,12 +381,6 @@ export class Journal implements AsyncDisposable {
     const done = this.#queue.then(task);
     this.#queue = done.catch(() => undefined); // the asker hears of it; the next in the queue goes on
     return done;
-  }
-
-  #segmentWith(seq: number): Segment | undefined {
-    const last = this.#segments.at(-1);
-    if (last === undefined || last.lastSeq < seq) return undefined;
-    return this.#segments.find((segment) => segment.lastSeq >= seq);
   }
 
   #onDamage(span: DamagedSpan): void {

@@ -1,20 +1,22 @@
 // Reads a journal's records in order, in large pieces, beside the appends. Hot path.
 //
 // A reader holds no file between calls, so a removed segment gives its room back at once and a forgotten reader costs nothing.
-// It never goes back, passes by what was freed or dropped meanwhile, and never reads what is not durable yet.
+// It passes by what was freed or dropped meanwhile, and never reads what is not durable yet. Its two slabs serve as long as it lives.
 
 import { assert } from "#base/assert.ts";
 import type { Disk } from "#base/disk.ts";
 import { isFault } from "#base/errors.ts";
 import { type DamagedSpan, DamageList } from "./damage.ts";
 import { JournalError } from "./errors.ts";
+import { format2 } from "./group.ts";
+import type { GroupReader, LaidOut } from "./group-reader.ts";
 import { recordBytes, recordSeq } from "./record.ts";
 import { salvageRead } from "./salvage-read.ts";
 import type { Segment } from "./segment.ts";
-import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
-import { type RecordRun, SegmentScanner } from "./segment-scanner.ts";
+import { LAID_OUT_BYTES_MAX, SegmentScanner } from "./segment-scanner.ts";
+import type { Vault } from "./vault.ts";
 
-/** Whole, checked records of one epoch: `slab[start, end)`. The slab is yours; the journal never writes to it again. */
+/** Whole, checked records of one epoch: `slab[start, end)`. Borrowed: valid until its reader is asked again. */
 export interface ReadBatch {
   readonly slab: Buffer;
   readonly start: number;
@@ -22,11 +24,14 @@ export interface ReadBatch {
   readonly count: number;
   /** The start of the program under which they were appended. */
   readonly epoch: number;
+  /** Which boot of the system their times are of; null: not told, they are wall times. */
+  readonly boot: string | null;
 }
 
 /** What a reader sees of its journal. */
 export interface ReaderSource {
   readonly directory: string;
+  readonly vault: Vault;
   readonly freedThrough: number;
   readonly isClosed: boolean;
   /** The first segment with a record at or above `seq`; undefined if there is none. */
@@ -45,12 +50,19 @@ export class JournalReader {
   #wanted: number;
   #segment: Segment | undefined;
   #scanner: SegmentScanner | undefined;
+  /** Of the segment that is being read. */
+  #groups: GroupReader | undefined;
+  /** What is read into, and what it is laid out in. */
+  #window: Buffer | undefined;
+  #laidOut: Buffer | undefined;
   /** Bad spans met and not told of yet: what they cost shows when good records follow. */
   #damage = new DamageList(0);
   /** Records read and not handed out yet: `run.slab[#at, run.end)`, `#left` of them. */
-  #run: RecordRun | undefined;
+  #run: (LaidOut & { readonly lastSeq: number }) | undefined;
   #at = 0;
   #left = 0;
+  /** The batch handed out last: `run.slab[from, to)`. */
+  #last = { from: 0, to: 0 };
   #attempts = 0;
   #isBusy = false;
 
@@ -84,12 +96,27 @@ export class JournalReader {
     }
   }
 
+  /** Hands out once more what of the last batch has a seq of at least `seq`, without reading it again. */
+  putBack(seq: number): void {
+    const run = this.#run;
+    assert(!this.#isBusy, "a journal reader takes nothing back while it reads");
+    let { from } = this.#last;
+    const { to } = this.#last;
+    if (run === undefined || from === to) return;
+    while (from < to && recordSeq(run.slab, from) < seq) from += recordBytes(run.slab, from);
+    this.#at = from;
+    if (from < to) this.#wanted = recordSeq(run.slab, from);
+    for (; from < to; from += recordBytes(run.slab, from)) this.#left += 1;
+    this.#last = { from: 0, to: 0 };
+  }
+
   /** Hands out of what was read already. */
   #takeBatch(maxBytes: number): ReadBatch | undefined {
     const run = this.#run;
     if (run === undefined) return undefined;
     this.#skipTo(run);
-    if (this.#left === 0) {
+    if (this.#left === 0 || this.#segment!.isGone) {
+      // All of it, or it was rewritten meanwhile: what stays of it is read anew.
       this.#run = undefined;
       return undefined;
     }
@@ -108,11 +135,13 @@ export class JournalReader {
     this.#wanted = count === this.#left ? run.lastSeq + 1 : recordSeq(slab, end);
     this.#at = end;
     this.#left -= count;
-    return { slab, start, end, count, epoch: this.#segment!.epoch };
+    this.#last = { from: start, to: end };
+    const { epoch, boot } = this.#segment!.header;
+    return { slab, start, end, count, epoch, boot };
   }
 
   /** Passes by what is not wanted any more. */
-  #skipTo(run: RecordRun): void {
+  #skipTo(run: LaidOut & { readonly lastSeq: number }): void {
     if (run.lastSeq < this.#wanted) this.#left = 0;
     while (this.#left > 0 && recordSeq(run.slab, this.#at) < this.#wanted) {
       this.#at += recordBytes(run.slab, this.#at);
@@ -128,6 +157,7 @@ export class JournalReader {
     if (next !== undefined && next !== current) {
       this.#segment = next;
       this.#scanner = undefined;
+      this.#groups = undefined;
       this.#damage = new DamageList(next.firstSeq - 1);
       this.#attempts = 0;
     }
@@ -135,11 +165,16 @@ export class JournalReader {
   }
 
   async #readMore(segment: Segment): Promise<void> {
+    const { format, header } = segment;
+    this.#window ??= Buffer.allocUnsafeSlow(WINDOW_BYTES);
+    this.#groups ??= this.#source.vault.readerFor(header);
     this.#scanner ??= new SegmentScanner({
       read: (target, position) => this.#read(segment, target, position),
-      salt: segment.salt,
-      start: SEGMENT_HEADER_BYTES,
+      format,
+      salt: header.salt,
+      checksum: this.#source.vault.checksum,
       windowBytes: WINDOW_BYTES,
+      slab: this.#window,
     });
     const { endBytes, lastSeq } = segment; // taken before the wait: it may grow meanwhile
     const found = await this.#scanner.next(endBytes);
@@ -149,11 +184,14 @@ export class JournalReader {
       this.#tellDamage(segment, lastSeq);
     } else if (found.is === "bad") this.#damage.onBad(found);
     else {
+      if (format === format2) this.#laidOut ??= Buffer.allocUnsafeSlow(LAID_OUT_BYTES_MAX);
+      const laidOut = this.#groups.layOut(found, this.#laidOut);
+      for (const bad of laidOut.bad) this.#damage.onBad(bad);
       this.#damage.onRecords(found);
       this.#tellDamage(segment, lastSeq);
-      this.#run = found;
-      this.#at = found.start;
-      this.#left = found.count;
+      this.#run = { ...laidOut, lastSeq: found.lastSeq };
+      this.#at = laidOut.start;
+      this.#left = laidOut.count;
     }
   }
 

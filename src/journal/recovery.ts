@@ -1,21 +1,23 @@
 // Finds out at the start what a journal holds, whatever the last life left behind. Never refuses for what it finds.
 //
-//   ├─ record ─┼─ record ─┼─ rec~          a write that was under way is a torn tail: cut it
-//   ├─ record ─┼─ r?cord ─┼─ record ─┤     rot in the middle is not: keep the file, serve the rest, report
+//   ├─ group ─┼─ group ─┼─ gro~          a write that was under way is a torn tail: cut it
+//   ├─ group ─┼─ gr?up ─┼─ group ─┤      rot in the middle is not: keep the file, serve the rest, report
 //
-// Only the newest segment can have a torn tail, for only that one was being written. Holes in its last group, with good records
-// of the same group behind them, were torn as well (a disk writes sectors in any order): a filler is laid over them. Neither was
+// Only the newest segment can have a torn tail, for only that one was being written. Holes in its last append, with good groups
+// of the same append behind them, were torn as well (a disk writes sectors in any order): a filler is laid over them. Neither was
 // ever acknowledged. Format and rules: README.md. Tests: test/unit/journal/recovery.test.ts
 
-import { type Disk, removeIfThere } from "#base/disk.ts";
+import { type Disk, readWhole, removeIfThere } from "#base/disk.ts";
 import { explain } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
-import { CURSOR_NAMES, type Cursor, type CursorName, findCursor } from "./cursor.ts";
+import { CURSOR_NAMES, type Cursor, type CursorName, type CursorTime, findCursor } from "./cursor.ts";
 import type { DamagedSpan } from "./damage.ts";
 import { type Examined, examineSegment } from "./examine.ts";
-import { fillerHeader, RECORD_BODY_BYTES_MAX, RECORD_HEADER_BYTES } from "./record.ts";
-import type { Segment } from "./segment.ts";
-import { SEGMENT_HEADER_BYTES, type SegmentIdentity, tryParseName } from "./segment-header.ts";
+import { OWED_NAMES, readOwed } from "./owed.ts";
+import { RECORD_BODY_BYTES_MAX } from "./record.ts";
+import { Segment } from "./segment.ts";
+import { inspectHeader, SEGMENT_HEADER_BYTES_MAX, type SegmentIdentity, tryParseName } from "./segment-header.ts";
+import type { Vault } from "./vault.ts";
 
 export interface RecoveryReport {
   /** Stored and not freed. */
@@ -35,10 +37,14 @@ export interface RecoveryReport {
   readonly unreadable: readonly string[];
   /** Segments of a later version of this program, left alone. */
   readonly newer: readonly string[];
+  /** Segments that are encrypted with another key, or with one where we have none, and not freed. */
+  readonly sealed: readonly string[];
   /** Files that are none of ours, left alone. */
   readonly foreign: readonly string[];
   /** Cursor copies that could not be read. */
   readonly damagedCursors: readonly CursorName[];
+  /** When the last life wrote its cursor for the last time; null: not told. */
+  readonly cursorTime: CursorTime | null;
 }
 
 export interface Recovered {
@@ -46,10 +52,28 @@ export interface Recovered {
   readonly segments: Segment[];
   /** Wholly freed, superseded: to be removed once the cursor is written. */
   readonly retired: Segment[];
+  /** Names of segments without one readable record, … */
+  readonly useless: readonly string[];
+  /** … and of those set aside earlier that are too many: to be renamed, and removed, once their loss is known. */
+  readonly surplus: readonly string[];
+  /** Sealed, by number: they take room, hold what was never sent, and cannot be read. `fromSeq`: of the first record not freed. */
+  readonly aside: Aside[];
+  /** Files that must not be taken for done with before they were read: as it was found, and as it is now. */
+  readonly owed: {
+    readonly before: ReadonlySet<string>;
+    readonly returned: ReadonlySet<string>;
+    readonly now: ReadonlySet<string>;
+  };
   /** With the epoch of this start. Not written yet. */
   readonly cursor: Cursor;
   readonly nextNumber: number;
   readonly report: RecoveryReport;
+}
+
+export interface Aside {
+  readonly segment: Segment;
+  readonly fromSeq: number;
+  readonly records: number;
 }
 
 /** Read at once. A record larger than this gets memory of its own. */
@@ -61,80 +85,132 @@ const SEQ_LEAP = 2 ** 32;
 /** Added to the epoch if no copy of it can be read. */
 const EPOCH_LEAP = 2 ** 20;
 
-export async function recover(disk: Disk, directory: string, log: Log, signal: AbortSignal): Promise<Recovered> {
-  const { segments: files, foreign, quarantined } = sortNames(await disk.list(directory));
-  const { cursor: found, found: copies, damaged: damagedCursors } = await findCursor(disk, directory);
+const OWN_NAMES: ReadonlySet<string> = new Set([...CURSOR_NAMES.flatMap((name) => [name, `${name}.new`]), ...OWED_NAMES]);
+
+export async function recover(disk: Disk, directory: string, vault: Vault, log: Log, signal: AbortSignal): Promise<Recovered> {
+  const { segments: all, foreign, quarantined, unfinished } = sortNames(await disk.list(directory));
+  for (const name of unfinished) await removeIfThere(disk, `${directory}/${name}`);
+  const { files, copies: rewritten } = await withoutCopies(disk, directory, all);
+  const { cursor: found, found: copies, damaged: damagedCursors, time: cursorTime } = await findCursor(disk, directory);
   const slab = Buffer.allocUnsafeSlow(WINDOW_BYTES);
   const examined: Examined[] = [];
   const newer: string[] = [];
   const unreadable: string[] = [];
+  const aside: Aside[] = [];
+  const done: Segment[] = [];
+  const owed = { before: await readOwed(disk, directory), returned: new Set<string>(), now: new Set<string>() };
   const lost: DamagedSpan[] = [];
+  const useless: string[] = [];
   let tornBytes = 0;
   let lastSeq = Math.max(found.lastSeq, found.freedThrough);
   let epoch = found.epoch;
   let isNewestKnown = true;
+  let { freedThrough } = found;
 
   for (const [index, { name, identity }] of files.entries()) {
     signal.throwIfAborted();
     const isNewest = index === files.length - 1;
     const lastSeqBefore = examined.at(-1)?.segment.lastSeq ?? 0;
-    const freedThrough = found.freedThrough;
     const seqEnd = Number.POSITIVE_INFINITY;
-    const finding = await examineSegment(disk, directory, { name, identity, freedThrough, seqEnd, lastSeqBefore, slab });
-    epoch = Math.max(epoch, finding.is === "segment" ? finding.segment.epoch : identity.epoch);
+    const finding = await examineSegment(disk, directory, {
+      name,
+      identity,
+      freedThrough: found.freedThrough,
+      seqEnd,
+      lastSeqBefore,
+      slab,
+      vault,
+    });
+    epoch = Math.max(epoch, finding.is === "segment" ? finding.segment.header.epoch : identity.epoch);
     isNewestKnown = finding.is === "segment" && finding.refusals === 0;
     if (finding.is === "newer") {
       newer.push(name);
+      owed.now.add(name);
       log.warn("journal: a segment was written by a later version of this program; left alone", {
         name,
         version: finding.version,
       });
     } else if (finding.is === "unreadable") {
       unreadable.push(name);
+      owed.now.add(name);
       log.error("journal: the disk will not read a segment; left alone, tried again at the next start", {
         name,
         reason: finding.reason,
       });
     } else {
       for (const span of finding.damage.spans) lastSeq = Math.max(lastSeq, span.throughSeq ?? 0);
+      if (finding.isSealed && !(isNewest && isTornBirth(finding, vault))) {
+        const { segment } = finding;
+        lastSeq = Math.max(lastSeq, segment.lastSeq);
+        const isOwed = owed.before.has(name);
+        const records = isOwed ? segment.records : finding.live;
+        if (records === 0 && finding.refusals === 0) done.push(segment);
+        else {
+          owed.now.add(name);
+          aside.push({
+            segment,
+            records,
+            fromSeq: isOwed ? segment.firstSeq : Math.max(segment.firstSeq, found.freedThrough + 1),
+          });
+          log.error("journal: a segment is encrypted with a key that is not here; tried again at the next start", {
+            name,
+            records,
+          });
+        }
+        continue;
+      }
       if (isNewest && finding.refusals === 0) tornBytes += await settleNewest(disk, directory, finding, log);
-      if (finding.segment.records > 0) examined.push(finding);
-      else if (finding.refusals > 0) unreadable.push(name);
-      else if (!isNewest) await setAside(disk, directory, finding, quarantined, lost, log);
+      if (finding.segment.records > 0 && !finding.isSealed) {
+        examined.push(finding);
+        if (owed.before.has(name)) {
+          owed.returned.add(name);
+          freedThrough = Math.min(freedThrough, finding.segment.firstSeq - 1);
+        }
+      } else if (finding.refusals > 0) {
+        unreadable.push(name);
+        owed.now.add(name);
+      } else if (!isNewest) await sortOut(disk, directory, finding, useless, lost, log);
     }
   }
   for (const { segment } of examined) lastSeq = Math.max(lastSeq, segment.lastSeq);
   if (!isNewestKnown) lastSeq += SEQ_LEAP;
   if (copies.length === 0 && (damagedCursors.length > 0 || files.length > 0)) epoch += EPOCH_LEAP;
 
-  const { standing, superseded } = await settleOverlaps(disk, directory, examined, found.freedThrough, slab);
-  const damaged = reportDamage(standing, found.freedThrough, lost);
-  const segments = standing.filter(({ segment }) => segment.lastSeq > found.freedThrough).map(({ segment }) => segment);
-  const retired = standing.filter(({ segment }) => segment.lastSeq <= found.freedThrough).map(({ segment }) => segment);
+  const { standing, superseded } = await settleOverlaps(disk, directory, examined, freedThrough, slab, vault);
+  const damaged = reportDamage(standing, freedThrough, lost);
+  const segments = standing.filter(({ segment }) => segment.lastSeq > freedThrough).map(({ segment }) => segment);
+  const retired = standing.filter(({ segment }) => segment.lastSeq <= freedThrough).map(({ segment }) => segment);
   for (const span of damaged) log.error("journal: part of a segment is damaged; what it held is lost", { ...span });
   if (tornBytes > 0) log.info("journal: cut off a write that was under way when the power went", { bytes: tornBytes });
   if (foreign.length > 0) log.info("journal: files that are not ours, left alone", { names: foreign.join(" ") });
   if (damagedCursors.length > 0)
     log.warn("journal: a cursor was damaged; some records may be sent twice", { names: damagedCursors.join(" ") });
-  const records = segments.reduce((sum, segment) => sum + segment.liveRecords(found.freedThrough), 0);
+  const inQuarantine = [...quarantined, ...useless.map(damagedName)].toSorted();
+  const records = segments.reduce((sum, segment) => sum + segment.liveRecords(freedThrough), 0);
   return {
     segments,
-    retired: [...retired, ...superseded],
-    cursor: { epoch: epoch + 1, freedThrough: found.freedThrough, lastSeq },
+    retired: [...retired, ...superseded, ...rewritten, ...done],
+    useless,
+    surplus: inQuarantine.slice(0, -QUARANTINED_MAX),
+    aside,
+    owed,
+    cursor: { epoch: epoch + 1, freedThrough, lastSeq },
     nextNumber: (files.at(-1)?.identity.number ?? 0) + 1,
     report: {
       records,
       bytes: segments.reduce((sum, segment) => sum + segment.endBytes, 0),
       segments: segments.length,
-      firstSeq: segments.length === 0 ? 0 : Math.max(segments[0]!.firstSeq, found.freedThrough + 1),
+      firstSeq: segments.length === 0 ? 0 : Math.max(segments[0]!.firstSeq, freedThrough + 1),
       lastSeq: segments.at(-1)?.lastSeq ?? 0,
       tornBytes,
       damaged,
-      quarantined: await trimQuarantine(disk, directory, quarantined),
+      quarantined: inQuarantine.slice(-QUARANTINED_MAX),
       unreadable,
       newer,
+      sealed: aside.map(({ segment }) => segment.name),
       foreign,
       damagedCursors,
+      cursorTime,
     },
   };
 }
@@ -148,24 +224,57 @@ function sortNames(names: readonly string[]) {
   const segments: SegmentFile[] = [];
   const foreign: string[] = [];
   const quarantined: string[] = [];
+  const unfinished: string[] = [];
   for (const name of names) {
     const identity = tryParseName(name);
     if (identity !== undefined) segments.push({ name, identity });
     else if (name.endsWith(".seg.damaged")) quarantined.push(name);
-    else if (!CURSOR_NAMES.some((own) => name === own || name === `${own}.new`)) foreign.push(name);
+    else if (name.endsWith(".new") && tryParseName(name.slice(0, -4)) !== undefined) unfinished.push(name);
+    else if (!OWN_NAMES.has(name)) foreign.push(name);
   }
-  return { segments, foreign, quarantined };
+  return { segments, foreign, quarantined, unfinished };
+}
+
+/**
+ * Where a rewriting was cut short between the new file and the removal of the old one, both have the same number: the old one counts,
+ * for nobody was told yet of what the new one leaves out.
+ */
+async function withoutCopies(disk: Disk, directory: string, files: readonly SegmentFile[]) {
+  const numbers = new Map<number, SegmentFile[]>();
+  for (const file of files) numbers.set(file.identity.number, [...(numbers.get(file.identity.number) ?? []), file]);
+  const dispensable = new Map<string, Segment>();
+  for (const group of numbers.values()) {
+    if (group.length === 1) continue;
+    const found = [];
+    for (const { name } of group) {
+      const beginning = await readWhole(disk, `${directory}/${name}`, SEGMENT_HEADER_BYTES_MAX).catch(() => undefined); // examined below
+      const finding = beginning === undefined ? undefined : inspectHeader(beginning);
+      if (finding?.is === "ours") found.push({ name, header: finding.header });
+    }
+    found.sort((a, b) => a.header.generation - b.header.generation);
+    for (const { name, header } of found.slice(1)) dispensable.set(name, new Segment(header, name));
+  }
+  return { files: files.filter(({ name }) => !dispensable.has(name)), copies: [...dispensable.values()] };
+}
+
+/**
+ * The first append of a segment whose header never reached the disk, while we have the key: without the seed it cannot be opened, and
+ * it was never acknowledged.
+ */
+function isTornBirth({ header, segment, lastAppendAt, refusals }: Examined, vault: Vault): boolean {
+  return header === undefined && lastAppendAt === segment.format.start && refusals === 0 && vault.hasKey;
 }
 
 /** Cuts or covers what was torn, and makes sure that what is left is durable, not only seen. Returns the bytes torn. */
 async function settleNewest(disk: Disk, directory: string, newest: Examined, log: Log): Promise<number> {
-  const { segment, damage, fileBytes, lastGroupAt } = newest;
+  const { segment, damage, fileBytes, lastAppendAt } = newest;
   const path = `${directory}/${segment.name}`;
-  const torn = damage.spans.filter((span) => span.from >= lastGroupAt);
-  const tornBytes = segment.records === 0 ? fileBytes : torn.reduce((sum, span) => sum + span.to - span.from, 0);
+  const torn = damage.spans.filter((span) => span.from >= lastAppendAt);
+  const isNothing = segment.records === 0 || newest.isSealed;
+  const tornBytes = isNothing ? fileBytes : torn.reduce((sum, span) => sum + span.to - span.from, 0);
   damage.spans.splice(damage.spans.length - torn.length, torn.length);
   try {
-    if (segment.records === 0) {
+    if (isNothing) {
       await removeIfThere(disk, path);
       return tornBytes;
     }
@@ -173,9 +282,9 @@ async function settleNewest(disk: Disk, directory: string, newest: Examined, log
     if (segment.endBytes < fileBytes) await file.truncate(segment.endBytes);
     for (const { from, to } of torn) {
       const bytes = to - from;
-      const mayCover =
-        to <= segment.endBytes && bytes >= RECORD_HEADER_BYTES && bytes - RECORD_HEADER_BYTES <= RECORD_BODY_BYTES_MAX;
-      if (mayCover) await file.write(fillerHeader(bytes, segment.salt), from);
+      const { headerBytes } = segment.format;
+      const mayCover = to <= segment.endBytes && bytes >= headerBytes && bytes - headerBytes <= RECORD_BODY_BYTES_MAX;
+      if (mayCover) await file.write(segment.format.filler(bytes, segment.header.salt), from);
     }
     await file.datasync();
   } catch (error) {
@@ -184,30 +293,28 @@ async function settleNewest(disk: Disk, directory: string, newest: Examined, log
   return tornBytes;
 }
 
-/** A segment without one readable record that is not the newest: what it held is lost. Kept for a look, out of the way. */
-async function setAside(
+/** A segment without one readable record that is not the newest: what it held is lost. The file is kept for a look, out of the way. */
+async function sortOut(
   disk: Disk,
   directory: string,
   examined: Examined,
-  quarantined: string[],
+  useless: string[],
   lost: DamagedSpan[],
   log: Log,
 ): Promise<void> {
   const { segment, fileBytes, damage, header } = examined;
-  const path = `${directory}/${segment.name}`;
-  try {
-    if (fileBytes <= SEGMENT_HEADER_BYTES) {
-      await removeIfThere(disk, path); // its first write never came
+  if (fileBytes <= segment.format.start) {
+    try {
+      await removeIfThere(disk, `${directory}/${segment.name}`); // its first write never came
       return;
+    } catch (error) {
+      log.warn("journal: an empty segment could not be removed", { name: segment.name, error: explain(error) });
     }
-    await disk.rename(path, `${path}.damaged`);
-    quarantined.push(`${segment.name}.damaged`);
-  } catch (error) {
-    log.warn("journal: a damaged segment could not be set aside", { name: segment.name, error: explain(error) });
   }
+  useless.push(segment.name);
   lost.push({
     file: segment.name,
-    from: SEGMENT_HEADER_BYTES,
+    from: segment.format.start,
     to: fileBytes,
     fromSeq: damage.spans[0]?.fromSeq ?? header?.firstSeq ?? 1,
     throughSeq: damage.spans.at(-1)?.throughSeq,
@@ -215,10 +322,17 @@ async function setAside(
 }
 
 /**
- * A later segment wins: records of an earlier one count only below its first seq. They were written by an append that failed,
+ * A later segment wins: groups of an earlier one count only below its first seq. The others were written by an append that failed,
  * and written again, or given up.
  */
-async function settleOverlaps(disk: Disk, directory: string, examined: readonly Examined[], freedThrough: number, slab: Buffer) {
+async function settleOverlaps(
+  disk: Disk,
+  directory: string,
+  examined: readonly Examined[],
+  freedThrough: number,
+  slab: Buffer,
+  vault: Vault,
+) {
   const standing: Examined[] = [];
   const superseded: Segment[] = [];
   let seqEnd = Number.POSITIVE_INFINITY;
@@ -228,16 +342,19 @@ async function settleOverlaps(disk: Disk, directory: string, examined: readonly 
     if (segment.firstSeq >= seqEnd) superseded.push(segment);
     else if (segment.lastSeq < seqEnd) standing.unshift(each);
     else {
-      const identity = { number: segment.number, epoch: segment.epoch, salt: segment.salt };
+      const { name, header: identity } = segment;
       const again = await examineSegment(disk, directory, {
-        name: segment.name,
+        name,
         identity,
         freedThrough,
         seqEnd,
         lastSeqBefore: 0,
         slab,
+        vault,
       });
-      standing.unshift(again.is === "segment" && again.segment.records > 0 ? again : each);
+      if (again.is !== "segment" || again.refusals > each.refusals) standing.unshift(each);
+      else if (again.segment.records > 0) standing.unshift(again);
+      else superseded.push(segment);
     }
     seqEnd = Math.min(seqEnd, firstSeq);
   }
@@ -257,9 +374,6 @@ function reportDamage(standing: readonly Examined[], freedThrough: number, lost:
   return found;
 }
 
-async function trimQuarantine(disk: Disk, directory: string, quarantined: readonly string[]): Promise<readonly string[]> {
-  const sorted = quarantined.toSorted();
-  const tooMany = sorted.slice(0, -QUARANTINED_MAX);
-  for (const name of tooMany) await removeIfThere(disk, `${directory}/${name}`);
-  return sorted.slice(-QUARANTINED_MAX);
+export function damagedName(segmentName: string): string {
+  return `${segmentName}.damaged`;
 }

@@ -1,56 +1,63 @@
-// Walks the records of one segment in large sequential reads and checks every byte of them. Hot path of the reader, and all of
-// the recovery.
+// Walks the units of one segment (groups, or records of format 1) in large sequential reads and checks every byte of them. Hot path
+// of the reader, and all of the recovery, which needs no record unpacked.
 //
-//   ├ record ┼ record ┼ r?cord ──────┼ record ┤        header holds, body does not: that one is lost, its seq is known
-//   ├ record ┼ ?ecord ░░░░░░░░░░░░░░░┼ record ┤        header does not: look at every byte for the next that does
-//   ├ record ┼ rec~                           ┤        nothing holds behind it: bad to the end
+//   ├ group ┼ group ┼ gr?up ──────┼ group ┤        header holds, body does not: that one is lost, its seqs are known
+//   ├ group ┼ ?roup ░░░░░░░░░░░░░░┼ group ┤        header does not: look at every byte for the next that does
+//   ├ group ┼ gro~                        ┤        nothing holds behind it: bad to the end
 //
-// Tests: test/unit/journal/segment-scanner.test.ts, recovery.test.ts
+// Tests: test/unit/journal/recovery.test.ts, reader.test.ts
 
 import { assert } from "#base/assert.ts";
-import { beginsGroup, bodyHolds, headerHolds, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime } from "./record.ts";
+import type { UnitFormat } from "./format.ts";
+import type { Checksum } from "./packer.ts";
 
-/** Whole, checked records with rising seqs: `slab[start, end)`. */
-export interface RecordRun {
+/** Whole, checked units with rising seqs: `slab[start, end)`. */
+export interface UnitRun {
   readonly is: "records";
+  readonly format: UnitFormat;
   readonly slab: Buffer;
   readonly start: number;
   readonly end: number;
+  /** Records in it. */
   readonly count: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly newestTime: number;
-  /** Offset in the file of its last record that began an append; -1 if there is none. */
-  readonly lastGroupAt: number;
+  /** What its records take laid out in memory. */
+  readonly laidOutBytes: number;
+  /** Offset in the file of its last unit that began an append; -1 if there is none. */
+  readonly lastAppendAt: number;
   /** Offset in the file where the run ends. */
   readonly endOffset: number;
 }
 
-/** Bytes `from … to` of the file that are no records. `seq`: the number of the one record they were, if its header holds. */
+/** Bytes `from … to` of the file that are no records. `seqs`: the numbers of those that they were, if the header holds. */
 export interface BadSpan {
   readonly is: "bad";
   readonly from: number;
   readonly to: number;
-  readonly seq: number | undefined;
+  readonly seqs: { readonly first: number; readonly last: number } | undefined;
 }
 
 export interface ScannerOptions {
   /** Fills `target` from `position` of the file; returns the bytes read, fewer only at its end. */
   readonly read: (target: Buffer, position: number) => Promise<number>;
+  readonly format: UnitFormat;
   readonly salt: number;
-  /** Where the first record begins. */
-  readonly start: number;
+  readonly checksum: Checksum;
   readonly windowBytes: number;
   /** A slab to use again and again; without it each window gets its own, and whoever holds a run may keep it. */
   readonly slab?: Buffer;
 }
 
-const EMPTY = Buffer.alloc(0);
+/** A run is no larger than this when it is laid out, or it is one unit: what packs well must not fill the memory. */
+export const LAID_OUT_BYTES_MAX = 256 * 1024;
 
 export class SegmentScanner {
   readonly #options: ScannerOptions;
+  readonly #format: UnitFormat;
   readonly #salt: number;
-  #slab: Buffer = EMPTY;
+  #slab: Buffer = Buffer.alloc(0);
   /** Offset in the file of the slab's first byte. */
   #base: number;
   /** What of the slab is not looked at yet: `[#at, #filled)`. */
@@ -62,12 +69,13 @@ export class SegmentScanner {
 
   constructor(options: ScannerOptions) {
     this.#options = options;
+    this.#format = options.format;
     this.#salt = options.salt;
-    this.#base = options.start;
+    this.#base = options.format.start;
   }
 
   /** What comes next before `end`, an offset in the file; undefined when all up to there has been handed out. `end` may grow. */
-  async next(end: number): Promise<RecordRun | BadSpan | undefined> {
+  async next(end: number): Promise<UnitRun | BadSpan | undefined> {
     for (;;) {
       const offset = this.#base + this.#at;
       if (offset >= end) return this.#badFrom === undefined ? undefined : this.#bad(this.#badFrom, end);
@@ -80,8 +88,9 @@ export class SegmentScanner {
     }
   }
 
-  /** A run of good records from here on; undefined if there is not even one. */
-  #walk(filledTo: number): RecordRun | undefined {
+  /** A run of good units from here on; undefined if there is not even one. */
+  #walk(filledTo: number): UnitRun | undefined {
+    const format = this.#format;
     const slab = this.#slab;
     const salt = this.#salt;
     const start = this.#at;
@@ -89,24 +98,29 @@ export class SegmentScanner {
     let count = 0;
     let firstSeq = 0;
     let newestTime = Number.NEGATIVE_INFINITY;
-    let lastGroup = -1;
-    while (at + RECORD_HEADER_BYTES <= filledTo && headerHolds(slab, at, salt)) {
-      const end = at + recordBytes(slab, at);
-      const seq = recordSeq(slab, at);
-      if (end > filledTo || seq <= this.#lastSeq || !bodyHolds(slab, at, salt)) break;
+    let lastAppend = -1;
+    let laidOutBytes = 0;
+    while (at + format.headerBytes <= filledTo && format.headerHolds(slab, at, salt)) {
+      const end = at + format.unitBytes(slab, at);
+      const seq = format.firstSeq(slab, at);
+      if (end > filledTo || seq <= this.#lastSeq) break;
+      const laidOut = format.laidOutBytes(slab, at);
+      if (count > 0 && laidOutBytes + laidOut > LAID_OUT_BYTES_MAX) break; // its body is checked in the next run
+      if (!format.bodyHolds(slab, at, salt, this.#options.checksum)) break;
       if (count === 0) firstSeq = seq;
-      if (beginsGroup(slab, at)) lastGroup = at;
-      const time = recordTime(slab, at);
+      if (format.beginsAppend(slab, at)) lastAppend = at;
+      const time = format.newestTime(slab, at);
       if (time > newestTime) newestTime = time;
-      this.#lastSeq = seq;
-      count += 1;
+      this.#lastSeq = format.lastSeq(slab, at);
+      count += format.count(slab, at);
+      laidOutBytes += laidOut;
       at = end;
     }
     if (count === 0) return undefined;
     this.#at = at;
-    const lastGroupAt = lastGroup < 0 ? -1 : this.#base + lastGroup;
     return {
       is: "records",
+      format,
       slab,
       start,
       end: at,
@@ -114,51 +128,56 @@ export class SegmentScanner {
       firstSeq,
       lastSeq: this.#lastSeq,
       newestTime,
-      lastGroupAt,
+      laidOutBytes,
+      lastAppendAt: lastAppend < 0 ? -1 : this.#base + lastAppend,
       endOffset: this.#base + at,
     };
   }
 
-  /** Not a good record, or not all of one in the slab: the bad span, or how many bytes to read from here (0: look again). */
+  /** Not a good unit, or not all of one in the slab: the bad span, or how many bytes to read from here (0: look again). */
   #wanted(filledTo: number, end: number): BadSpan | number {
+    const format = this.#format;
     const offset = this.#base + this.#at;
     const isAllRead = this.#base + filledTo >= end;
-    if (this.#at + RECORD_HEADER_BYTES > filledTo) {
+    if (this.#at + format.headerBytes > filledTo) {
       if (!isAllRead) return this.#options.windowBytes;
       return this.#bad(this.#badFrom ?? offset, end);
     }
-    if (!headerHolds(this.#slab, this.#at, this.#salt)) {
+    if (!format.headerHolds(this.#slab, this.#at, this.#salt)) {
       this.#badFrom ??= offset;
       this.#at += 1;
       return 0;
     }
-    const bytes = recordBytes(this.#slab, this.#at);
-    const seq = recordSeq(this.#slab, this.#at);
-    if (seq !== 0 && offset + bytes > end) return this.#bad(offset, end, seq);
-    if (seq !== 0 && this.#at + bytes > filledTo) return Math.max(this.#options.windowBytes, bytes);
-    if (seq !== 0) return this.#bad(offset, offset + bytes, seq > this.#lastSeq ? seq : undefined);
-    this.#at += bytes; // a filler: recovery has been here before
-    return 0;
+    const bytes = format.unitBytes(this.#slab, this.#at);
+    const first = format.firstSeq(this.#slab, this.#at);
+    if (first === 0) {
+      this.#at += bytes; // a filler: recovery has been here before
+      return 0;
+    }
+    const seqs = first > this.#lastSeq ? { first, last: format.lastSeq(this.#slab, this.#at) } : undefined;
+    if (offset + bytes > end) return this.#bad(offset, end, seqs);
+    if (this.#at + bytes > filledTo) return Math.max(this.#options.windowBytes, bytes);
+    return this.#bad(offset, offset + bytes, seqs);
   }
 
   /** Looks for the end of a bad span: the next header that holds. */
   #resume(filledTo: number): BadSpan | undefined {
-    const last = filledTo - RECORD_HEADER_BYTES;
+    const last = filledTo - this.#format.headerBytes;
     while (this.#at <= last && !this.#isPlausible(this.#at)) this.#at += 1;
     if (this.#at > last) return undefined;
     return this.#bad(this.#badFrom!, this.#base + this.#at);
   }
 
   #isPlausible(at: number): boolean {
-    if (!headerHolds(this.#slab, at, this.#salt)) return false;
-    const seq = recordSeq(this.#slab, at);
+    if (!this.#format.headerHolds(this.#slab, at, this.#salt)) return false;
+    const seq = this.#format.firstSeq(this.#slab, at);
     return seq === 0 || seq > this.#lastSeq;
   }
 
-  #bad(from: number, to: number, seq?: number): BadSpan {
+  #bad(from: number, to: number, seqs?: { readonly first: number; readonly last: number }): BadSpan {
     this.#badFrom = undefined;
     this.#at = to - this.#base;
-    return { is: "bad", from, to, seq };
+    return { is: "bad", from, to, seqs };
   }
 
   /** Reads from where we are, and forgets what is behind. */

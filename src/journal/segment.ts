@@ -1,10 +1,12 @@
 // What is remembered of one segment while the journal is open: a handful of numbers, whatever its size.
 
-import type { SegmentIdentity } from "./segment-header.ts";
-import { formatName, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
+import type { UnitFormat } from "./format.ts";
+import { format1 } from "./format-1.ts";
+import { format2 } from "./group.ts";
+import { formatName, type SegmentHeader } from "./segment-header.ts";
 
-/** What a group of records, laid end to end, adds to a segment. */
-export interface Group {
+/** What an append adds to a segment. */
+export interface Growth {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly count: number;
@@ -12,40 +14,41 @@ export interface Group {
   readonly newestTime: number;
 }
 
-export class Segment implements SegmentIdentity {
+export class Segment {
   readonly name: string;
-  readonly number: number;
-  readonly epoch: number;
-  readonly salt: number;
+  readonly header: SegmentHeader;
+  readonly format: UnitFormat;
   /** Lowest and highest seq in it; last < first while it is empty. */
   firstSeq: number;
   lastSeq: number;
   records = 0;
   /** Where the durable records end. Nothing behind it is ever read. */
-  endBytes = SEGMENT_HEADER_BYTES;
-  /** Newest capture time in it. */
+  endBytes: number;
+  /** Newest capture time in it; all are of one life, so of one clock. */
   newestTime = Number.NEGATIVE_INFINITY;
-  /** Freed or dropped: its file is about to go, readers pass it by. */
+  /** Freed, dropped or replaced: its file is about to go, readers pass it by. */
   isGone = false;
+  /** Nothing more is to be gained by rewriting it. */
+  isRewritten = false;
   /** Of the records above `seq`, exactly `live` are left: where to count from when numbers have gaps. */
   #known = { seq: 0, live: 0 };
 
-  constructor(identity: SegmentIdentity, firstSeq: number, name = formatName(identity)) {
+  constructor(header: SegmentHeader, name = formatName(header)) {
     this.name = name;
-    this.number = identity.number;
-    this.epoch = identity.epoch;
-    this.salt = identity.salt;
-    this.firstSeq = firstSeq;
-    this.lastSeq = firstSeq - 1;
+    this.header = header;
+    this.format = header.version === 1 ? format1 : format2;
+    this.endBytes = this.format.start;
+    this.firstSeq = header.firstSeq;
+    this.lastSeq = header.firstSeq - 1;
   }
 
-  grow(group: Group): void {
-    if (this.records === 0) this.firstSeq = group.firstSeq;
-    this.lastSeq = group.lastSeq;
-    this.records += group.count;
-    this.endBytes += group.bytes;
-    this.newestTime = Math.max(this.newestTime, group.newestTime);
-    this.#known.live += group.count;
+  grow(growth: Growth): void {
+    if (this.records === 0) this.firstSeq = growth.firstSeq;
+    this.lastSeq = growth.lastSeq;
+    this.records += growth.count;
+    this.endBytes += growth.bytes;
+    if (growth.newestTime > this.newestTime) this.newestTime = growth.newestTime;
+    this.#known.live += growth.count;
   }
 
   /** Of its records, `live` have a seq above `seq`: counted, not guessed. */

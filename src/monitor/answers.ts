@@ -3,6 +3,7 @@
 import type { StatusReport } from "#status/report.ts";
 import type { ServerReport, ServerSource } from "#status/server-report.ts";
 import { accountz } from "./accountz.ts";
+import { accstatz } from "./accstatz.ts";
 import { connz } from "./connz.ts";
 import { leafz } from "./leafz.ts";
 import { renderMetrics } from "./metrics.ts";
@@ -27,7 +28,7 @@ export interface AnswerSources {
 
 const NATS_ENDPOINTS: Readonly<
   Record<string, (source: ServerSource, server: ServerReport, query: Query) => Record<string, unknown>>
-> = { "/connz": connz, "/leafz": leafz, "/subsz": subsz, "/subscriptionsz": subsz, "/accountz": accountz };
+> = { "/connz": connz, "/leafz": leafz, "/subsz": subsz, "/subscriptionsz": subsz, "/accountz": accountz, "/accstatz": accstatz };
 
 /** All that is answered; `/` lists them. */
 export const PATHS: readonly string[] = ["/varz", ...Object.keys(NATS_ENDPOINTS), "/healthz", "/statusz", "/metrics"];

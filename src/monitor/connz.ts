@@ -1,13 +1,22 @@
-// GET /connz: local clients, those of NATS and those of MQTT.
+// GET /connz: local clients, those of NATS and those of MQTT; open ones, and the last of those that have ended.
 
-import type { ClientReport, ServerReport, ServerSource, SubscriptionReport } from "#status/server-report.ts";
+import type {
+  ClientReport,
+  ClosedClientReport,
+  ServerReport,
+  ServerSource,
+  SubscriptionReport,
+  TlsReport,
+} from "#status/server-report.ts";
 import { goDuration, uptimeText } from "./go-text.ts";
 import { LIMIT_MAX, type Query, QueryError, quote } from "./query.ts";
 
-type Order = (a: ClientReport, b: ClientReport) => number;
+/** One that is open has no end. */
+type Listed = ClientReport & Partial<Pick<ClosedClientReport, "stop" | "reason">>;
+type Order = (a: Listed, b: Listed) => number;
 
 const largest =
-  (of: (client: ClientReport) => number): Order =>
+  (of: (client: Listed) => number): Order =>
   (a, b) =>
     of(b) - of(a) || a.number - b.number;
 
@@ -29,17 +38,23 @@ const ORDERS: Readonly<Record<string, Order>> = {
   rtt: largest((client) => client.rtt_ms ?? 0),
 };
 
+/** Of closed connections alone. */
+const CLOSED_ORDERS: Readonly<Record<string, Order>> = {
+  stop: (a, b) => compareText(b.stop ?? "", a.stop ?? "") || byNumber(b, a),
+  reason: (a, b) => compareText(a.reason ?? "", b.reason ?? "") || byNumber(a, b),
+};
+
 export function connz(source: ServerSource, server: ServerReport, query: Query): Record<string, unknown> {
   const wantsAuth = query.flag("auth");
   const subs = query.flagOrDetail("subs");
-  const order = orderOf(query.text("sort") ?? "cid");
-  checkState(query.text("state") ?? "open");
+  const state = stateOf(query.text("state") ?? "open");
+  const order = orderOf(query.text("sort") ?? "cid", state);
   const cid = query.int("cid");
   if (cid !== undefined && cid < 0) throw new QueryError(`Error decoding uint64 for 'cid': wanted zero or more, got ${cid}`);
   const limit = cid ? 1 : query.limit();
   const offset = cid ? 0 : query.offset();
 
-  const all = source.clients();
+  const all: Listed[] = [...(state === "closed" ? [] : source.clients()), ...(state === "open" ? [] : source.closedClients())];
   const found = all.filter(filterOf(query, cid)).sort(order);
   const page = found.slice(offset, offset + limit);
   const listed = subs === false ? undefined : subscriptionsOf(page, source.subscriptions({}));
@@ -52,32 +67,38 @@ export function connz(source: ServerSource, server: ServerReport, query: Query):
     limit,
     connections: page.map((client) => ({
       ...connection(client),
-      ...(wantsAuth ? { authorized_user: client.user, account: client.account } : {}),
+      ...(client.tls === null ? {} : tlsFields(client.tls, wantsAuth && client.stop === undefined)),
+      ...(wantsAuth ? userFields(client) : {}),
       ...(listed === undefined ? {} : listFor(listed.of.get(client.number) ?? [], subs === "detail")),
-      ...(wantsAuth ? { name_tag: client.account } : {}),
+      ...(wantsAuth && client.account !== "" ? { name_tag: client.account } : {}),
       ...(client.mqtt_client_id === null ? {} : { mqtt_client: client.mqtt_client_id }),
     })),
     ...(listed === undefined || listed.left === 0 ? {} : { petiole: { subscriptions_left_out: listed.left } }),
   };
 }
 
-function orderOf(name: string): Order {
-  if (name === "stop" || name === "reason")
-    throw new QueryError(`sort by ${name} only valid on closed connections, and none are kept here`);
-  if (!Object.hasOwn(ORDERS, name))
-    throw new QueryError(`invalid sorting option: ${quote(name)}; there are ${Object.keys(ORDERS).join(", ")}`);
+function orderOf(name: string, state: State): Order {
+  if (Object.hasOwn(CLOSED_ORDERS, name)) {
+    if (state === "closed") return CLOSED_ORDERS[name]!;
+    throw new QueryError(`sort by ${name} only valid on closed connections`);
+  }
+  if (!Object.hasOwn(ORDERS, name)) {
+    const names = [...Object.keys(ORDERS), ...Object.keys(CLOSED_ORDERS)];
+    throw new QueryError(`invalid sorting option: ${quote(name)}; there are ${names.join(", ")}`);
+  }
   return ORDERS[name]!;
 }
 
-function checkState(state: string): void {
-  const word = state.toLowerCase();
-  if (word === "closed")
-    throw new QueryError("state closed is not supported: closed connections are told in the log and not kept");
-  if (word !== "open" && word !== "any" && word !== "all")
-    throw new QueryError(`Error decoding state: wanted open, got ${quote(state)}`);
+type State = "open" | "closed" | "all";
+
+function stateOf(text: string): State {
+  const word = text.toLowerCase();
+  if (word === "open" || word === "closed" || word === "all") return word;
+  if (word === "any") return "all";
+  throw new QueryError(`Error decoding state: wanted open, closed or all, got ${quote(text)}`);
 }
 
-function filterOf(query: Query, cid: number | undefined): (client: ClientReport) => boolean {
+function filterOf(query: Query, cid: number | undefined): (client: Listed) => boolean {
   const account = query.text("acc");
   const user = query.text("user");
   const mqttClient = query.text("mqtt_client");
@@ -88,7 +109,7 @@ function filterOf(query: Query, cid: number | undefined): (client: ClientReport)
     (mqttClient === undefined || client.mqtt_client_id === mqttClient);
 }
 
-function connection(client: ClientReport): Record<string, unknown> {
+function connection(client: Listed): Record<string, unknown> {
   return {
     cid: client.number,
     kind: "Client",
@@ -97,6 +118,7 @@ function connection(client: ClientReport): Record<string, unknown> {
     port: client.port,
     start: client.start,
     last_activity: client.last_activity,
+    ...(client.stop === undefined ? {} : { stop: client.stop, reason: client.reason }),
     rtt: goDuration(client.rtt_ms ?? 0),
     uptime: uptimeText(client.uptime_ms),
     idle: uptimeText(client.idle_ms),
@@ -112,8 +134,27 @@ function connection(client: ClientReport): Record<string, unknown> {
   };
 }
 
+/** A closed connection's certificate is not told, as in nats-server. */
+function tlsFields({ version, cipher, is_first, certificate }: TlsReport, wantsCertificate: boolean): Record<string, unknown> {
+  return {
+    tls_version: version,
+    tls_cipher_suite: cipher,
+    ...(wantsCertificate && certificate !== null ? { tls_peer_certs: [certificateFields(certificate)] } : {}),
+    ...(is_first ? { tls_first: true } : {}),
+  };
+}
+
+function certificateFields({ subject, key_hash, hash }: NonNullable<TlsReport["certificate"]>): Record<string, unknown> {
+  return { subject, spki_sha256: key_hash, cert_sha256: hash };
+}
+
+/** Who was not let in may have named a user, and has no account. */
+function userFields({ user, account }: Listed): Record<string, unknown> {
+  return { ...(user === "" ? {} : { authorized_user: user }), ...(account === "" ? {} : { account }) };
+}
+
 /** Bounded over the whole page: a thousand clients may have ten thousand subscriptions each. */
-function subscriptionsOf(page: readonly ClientReport[], subscriptions: Iterable<SubscriptionReport>) {
+function subscriptionsOf(page: readonly Listed[], subscriptions: Iterable<SubscriptionReport>) {
   const of = new Map<number, SubscriptionReport[]>(page.map(({ number }) => [number, []]));
   let taken = 0;
   let left = 0;

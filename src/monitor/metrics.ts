@@ -146,18 +146,30 @@ function addOutboxes(out: Exposition, remotes: readonly RemoteReport[]): void {
   gauge("messages", "Messages kept and not yet confirmed by the hub.", (outbox) => outbox.depth);
   gauge("flash_bytes", "Bytes of the outbox on flash.", (outbox) => outbox.flash_bytes);
   gauge("staged_bytes", "Bytes of the outbox in memory.", (outbox) => outbox.staged_bytes);
-  gauge("held_messages", "Messages nobody at the hub listens to yet.", (outbox) => outbox.held);
+  gauge(
+    "held_messages",
+    "Messages that wait for a listener at the hub, or for a stream that stores them.",
+    (outbox) => outbox.held,
+  );
   gauge("faulty", "1 while the outbox cannot write to flash.", (outbox) => (outbox.fault === null ? 0 : 1));
   counter("delivered", "Kept messages confirmed by the hub.", (outbox) => outbox.delivered);
   counter("live_sent", "Messages sent at most once.", (outbox) => outbox.live_sent);
   counter("commits", "Group commits to flash.", (outbox) => outbox.commits);
-  const losses = remotes.flatMap((remote) =>
-    remote.outbox.losses.map((loss) => {
-      const labels = { ...labelsOf(remote), reason: loss.reason, class: loss.class ?? "" };
-      return [labels, loss.messages] as const;
-    }),
-  );
-  out.counter("outbox_lost", "Messages that did not make it, by reason.", losses);
+  gauge("full", "1 while the outbox keeps nothing new.", (outbox) => (outbox.full === null ? 0 : 1));
+  gauge("suspended_subjects", "Subjects that wait for a stream that does not store.", (outbox) => outbox.suspended_subjects);
+  gauge("ledger_faulty", "1 while losses cannot be written down.", (outbox) => (outbox.ledger_fault === null ? 0 : 1));
+  out.counter("outbox_lost", "Messages that did not make it since the outbox was made, by reason.", remotes.flatMap(lossSamples));
+}
+
+/** One sample per reason and class, whatever rule they were of. */
+function lossSamples(remote: RemoteReport): readonly Sample[] {
+  const samples = new Map<string, Sample>();
+  for (const { reason, class: urgency, messages } of remote.outbox.losses) {
+    const key = `${reason} ${urgency}`;
+    const before = samples.get(key)?.[1] ?? 0;
+    samples.set(key, [{ ...labelsOf(remote), reason, class: urgency ?? "" }, before + messages]);
+  }
+  return [...samples.values()];
 }
 
 function addLanes(out: Exposition, remotes: readonly RemoteReport[]): void {
@@ -177,7 +189,7 @@ function addLanes(out: Exposition, remotes: readonly RemoteReport[]): void {
   );
   out.gauge(
     "outbox_lane_held_messages",
-    "Messages of one class nobody at the hub listens to yet.",
+    "Messages of one class that wait for a listener at the hub, or for a stream that stores them.",
     perLane(({ held }) => held),
   );
   out.counter(

@@ -8,7 +8,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from "node:net";
 import type { Disk } from "#base/disk.ts";
 import { removeIfThere } from "#base/disk.ts";
-import { explain, PetioleError } from "#base/errors.ts";
+import { diskFault } from "#base/disk-words.ts";
+import { explain, isFault, PetioleError } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { type Endpoint, formatEndpoint } from "#base/net.ts";
 import type { StatusReport } from "#status/report.ts";
@@ -18,10 +19,13 @@ import { RuntimeFigures } from "./runtime-figures.ts";
 
 export const MONITOR_LISTEN_FAILED = "MONITOR_LISTEN_FAILED";
 
+/** Linux: what fits into an address of the family, less its end. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
 export interface MonitorPlaces {
   /** null: no port; the control socket is there all the same. */
   readonly listen: Endpoint | null;
-  /** Path of the control socket; it exists as long as the daemon runs. */
+  /** Path of the control socket; it exists as long as the daemon runs, unless something stands in its way. */
   readonly socketPath: string;
 }
 
@@ -47,11 +51,11 @@ export async function openMonitor(
       env.log.error("the monitor could not answer a request", { path: pathOf(request), error: explain(error) });
       response.destroy();
     });
-  await removeIfThere(env.disk, places.socketPath); // left behind by a daemon that was killed; the data directory is ours (lock.ts)
-  scope.use(await listen(createServer(handler(false)), { path: places.socketPath }, places.socketPath));
+  const controlSocket = await tryListenAt(places.socketPath, createServer(handler(false)), env);
+  if (controlSocket !== undefined) scope.use(controlSocket);
   if (places.listen !== null) {
     const httpServer = createServer(handler(isLoopback(places.listen.host)));
-    scope.use(await listen(httpServer, places.listen, formatEndpoint(places.listen)));
+    scope.use(await listenOnPort(httpServer, places.listen));
     const address = httpServer.address();
     endpoint = {
       host: places.listen.host,
@@ -62,19 +66,46 @@ export async function openMonitor(
   return { endpoint, [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
-async function listen(server: Server, where: { path: string } | Endpoint, label: string): Promise<AsyncDisposable> {
+/** Without its control socket a daemon works all the same: that is said, and nobody can ask it for its status there. */
+async function tryListenAt(
+  path: string,
+  server: Server,
+  { disk, log }: { readonly disk: Disk; readonly log: Log },
+): Promise<AsyncDisposable | undefined> {
+  try {
+    await removeIfThere(disk, path); // left behind by a daemon that was killed; the data directory is ours (data-lock.ts)
+    return await listen(server, { path });
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    const bytes = Buffer.byteLength(path);
+    const { message } =
+      bytes > SOCKET_PATH_BYTES_MAX
+        ? {
+            message: `${path} has ${bytes} bytes, a socket's path at most ${SOCKET_PATH_BYTES_MAX}; choose a shorter --data directory`,
+          }
+        : diskFault(MONITOR_LISTEN_FAILED, `cannot listen on ${path}`, error);
+    log.error(`no control socket, so "petiole status" cannot ask this daemon: ${message}; then start it anew`, {
+      error: explain(error),
+    });
+    return undefined;
+  }
+}
+
+async function listenOnPort(server: Server, where: Endpoint): Promise<AsyncDisposable> {
+  try {
+    return await listen(server, where);
+  } catch (cause) {
+    const message = `monitor: cannot listen on ${formatEndpoint(where)}; is another daemon running there?`;
+    throw new PetioleError(MONITOR_LISTEN_FAILED, message, { remedy: "never", cause });
+  }
+}
+
+async function listen(server: Server, where: { path: string } | Endpoint): Promise<AsyncDisposable> {
   server.requestTimeout = 10_000;
   server.maxConnections = 64;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject).listen(where, resolve);
-  try {
-    await promise;
-  } catch (cause) {
-    throw new PetioleError(MONITOR_LISTEN_FAILED, `monitor: cannot listen on ${label}; is another daemon running there?`, {
-      remedy: "never",
-      cause,
-    });
-  }
+  await promise;
   return {
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

@@ -1,6 +1,6 @@
 // GET /varz: the process as a whole.
 
-import type { ServerSource } from "#status/server-report.ts";
+import type { ServerSource, TlsListening, WebSocketListening } from "#status/server-report.ts";
 import { uptimeText } from "./go-text.ts";
 
 const NS_PER_MS = 1_000_000;
@@ -19,8 +19,9 @@ export function varz(source: ServerSource, http: HttpFacts): Record<string, unkn
     server_name: server.name,
     version: server.version,
     proto: 1,
-    ...(server.nats ?? {}),
+    ...(server.nats === null ? {} : { host: server.nats.host, port: server.nats.port }),
     auth_required: server.auth_required,
+    ...(server.nats?.tls == null ? {} : { tls_required: true, ...(server.nats.tls.verify ? { tls_verify: true } : {}) }),
     max_connections: limits.connections,
     ping_interval: limits.ping_interval_ms * NS_PER_MS,
     ping_max: limits.pings,
@@ -36,8 +37,9 @@ export function varz(source: ServerSource, http: HttpFacts): Record<string, unkn
     gateway: {},
     leaf: { remotes: server.remotes.map(({ account, urls }) => ({ local_account: account, urls: urls.map(placeOf) })) },
     mqtt: server.mqtt ?? {},
-    websocket: {},
+    websocket: server.websocket === null ? {} : webSocket(server.websocket),
     jetstream: {},
+    tls_timeout: limits.tls_timeout_ms / 1000,
     write_deadline: limits.write_deadline_ms * NS_PER_MS,
     start: server.start,
     now: server.now,
@@ -65,8 +67,23 @@ export function varz(source: ServerSource, http: HttpFacts): Record<string, unkn
     config_load_time: server.start,
     slow_consumer_stats: { clients: clients.slow, routes: 0, gateways: 0, leafs: 0 },
     stale_connection_stats: { clients: clients.stale, routes: 0, gateways: 0, leafs: 0 },
+    ...endOf(server.nats?.tls ?? null),
     petiole: { nats_version: server.nats_version },
   };
+}
+
+function webSocket({ host, port, tls, same_origin, allowed_origins }: WebSocketListening): Record<string, unknown> {
+  return {
+    host,
+    port,
+    ...(same_origin ? { same_origin } : {}),
+    ...(allowed_origins.length === 0 ? {} : { allowed_origins }),
+    ...endOf(tls),
+  };
+}
+
+function endOf(tls: TlsListening | null): Record<string, unknown> {
+  return tls === null ? {} : { tls_cert_not_after: tls.not_after };
 }
 
 /** nats-server names a remote's URLs by host and port alone. */

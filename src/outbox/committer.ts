@@ -10,6 +10,11 @@ import type { Journal } from "#journal/journal.ts";
 import { OUTBOX_COMMIT_FAILED } from "./errors.ts";
 import type { Stage } from "./stage.ts";
 
+/**
+ * How often a commit that found no space is tried again at once, if some was made. What is made costs the oldest messages, and somebody
+ * else may be filling the disk as fast: so not for ever.
+ */
+const ROOM_TRIES_MAX = 2;
 /** Wait before a commit that the disk refused is tried again. */
 const RETRY_MS: Millis = 1000;
 
@@ -22,8 +27,8 @@ export interface CommitterHost {
   onWritten(): void;
   /** A good moment to keep within the limits of the disk. */
   onCommitted(): Promise<void>;
-  /** No space is left: a good moment to make some, before the next try. */
-  onDiskFull(): Promise<void>;
+  /** No space is left: a good moment to make some. True: there is more now than there was. */
+  onDiskFull(): Promise<boolean>;
   /** A commit is over, written or not. */
   onPassed(): void;
 }
@@ -106,6 +111,7 @@ export class Committer implements Disposable {
 
   async #writeStage(): Promise<void> {
     const through = this.#host.lastSeq();
+    let roomTries = 0;
     while (this.#stage.count > 0 && this.committedSeq < through) {
       const chunk = this.#stage.seal()!;
       const { lastSeq } = chunk;
@@ -114,9 +120,12 @@ export class Committer implements Disposable {
       } catch (error) {
         this.#stage.unseal();
         if (!isFault(error)) throw error;
-        await this.#onRefused(error);
+        const isRoomMade = isCausedBy(error, "ENOSPC") && (await this.#host.onDiskFull());
+        if (isRoomMade && roomTries++ < ROOM_TRIES_MAX) continue;
+        this.#onRefused(error);
         return;
       }
+      roomTries = 0;
       this.#stage.release();
       this.commits += 1;
       this.committedSeq = Math.max(this.committedSeq, lastSeq);
@@ -127,13 +136,12 @@ export class Committer implements Disposable {
     }
   }
 
-  async #onRefused(error: unknown): Promise<void> {
+  #onRefused(error: unknown): void {
     if (this.fault === null) {
       this.#env.log.error("outbox: cannot write to flash; new messages are safe only once the hub confirms them", {
         error: explain(error),
       });
     }
     this.fault = explain(error);
-    if (isCausedBy(error, "ENOSPC")) await this.#host.onDiskFull();
   }
 }

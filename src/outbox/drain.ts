@@ -8,6 +8,7 @@
 //
 // It decides nothing about a message: the lane does. Tests: test/unit/outbox/, test/simulation/.
 
+import { setImmediate } from "node:timers/promises";
 import type { Clock, Millis } from "#base/clock.ts";
 import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
@@ -18,8 +19,12 @@ import type { Carrier } from "./hub-view.ts";
 import type { Stage } from "./stage.ts";
 
 /** Read from the journal in one go, at most; the link's room may ask for less. */
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 128 * 1024;
 const READ_BYTES_MIN = 4 * 1024;
+/** Written to the link in one pass, at most: what the hub works on while we go on. */
+const PASS_BYTES = 224 * 1024;
+/** After so many bytes of records the event loop has a turn: what was written leaves meanwhile. */
+const TURN_BYTES = 32 * 1024;
 /**
  * Waits before a read that failed is tried again. After three refusals the reader passes over what it cannot get, and that is then lost:
  * a card that is away for a moment must be given the time to come back.
@@ -31,10 +36,12 @@ export interface DrainHost {
   readonly target: Carrier | undefined;
   /** Something else must happen first; `wake` when it has. */
   readonly mustWait: boolean;
+  /** What comes next has been passed before. */
+  readonly isGoingBack: boolean;
   /** Everything up to here has been sent, or needs no sending. */
   readonly sentSeq: number;
-  /** Sends, or whatever else becomes of it. False: not now, and `sentSeq` is as it was. */
-  sendNext(slab: Buffer, at: number, epoch: number): boolean;
+  /** Sends, or whatever else becomes of it. False: not now, and `sentSeq` is as it was. `boot`: of its time; undefined: this one. */
+  sendNext(slab: Buffer, at: number, epoch: number, boot?: string | null): boolean;
   /** There is nothing between `sentSeq` and here. */
   skipTo(seq: number): void;
   /** Some of the backlog was written to the link. */
@@ -48,6 +55,8 @@ export interface DrainHost {
 export class Drain implements AsyncDisposable {
   /** Why the backlog cannot be read, in words; null while it can. */
   fault: string | null = null;
+  /** Time spent on what had been passed before, waiting for the link not counted. */
+  backMs: Millis = 0;
   readonly #journal: Journal;
   readonly #stage: Stage;
   readonly #host: DrainHost;
@@ -136,6 +145,8 @@ export class Drain implements AsyncDisposable {
   async #sendStored(carrier: Carrier): Promise<void> {
     this.#reader ??= this.#journal.read(this.#host.sentSeq + 1);
     const reader = this.#reader;
+    const { isGoingBack } = this.#host;
+    const startedAt = this.#env.clock.now();
     const durable = this.#journal.lastSeq; // taken before reading: what is appended meanwhile must be read, too
     const read = await reader.next(Math.max(READ_BYTES_MIN, Math.min(READ_BYTES, Math.floor(carrier.room))));
     this.fault = null;
@@ -148,12 +159,20 @@ export class Drain implements AsyncDisposable {
       this.#host.skipTo(durable); // the numbers in between were confirmed before they were written
       return;
     }
+    const { slab, start, end, epoch, boot } = read;
+    // On the link it is longer, by its id and its time: what fits the room here need not fit there. Nobody else writes meanwhile.
+    const full = carrier.out.pendingBytes + Math.min(PASS_BYTES, carrier.room);
     let isAllSent = true;
-    for (let at = read.start; isAllSent && at < read.end; at += recordBytes(read.slab, at)) {
-      if (recordSeq(read.slab, at) > this.#host.sentSeq) isAllSent = this.#host.sendNext(read.slab, at, read.epoch);
+    for (let at = start; isAllSent && at < end; at += recordBytes(slab, at)) {
+      if (recordSeq(slab, at) <= this.#host.sentSeq) continue;
+      isAllSent = carrier.out.pendingBytes < full && this.#host.sendNext(slab, at, epoch, boot);
     }
-    if (isAllSent) this.#reader = reader;
+    if (!isAllSent) reader.putBack(this.#host.sentSeq + 1);
+    this.#reader = reader;
+    if (isGoingBack) this.backMs += this.#env.clock.now() - startedAt;
     this.#host.onPass(carrier);
+    // A socket takes little at once: without a turn of the event loop the hub would wait while we go on, and we for it thereafter.
+    if (end - start >= TURN_BYTES) await setImmediate();
   }
 
   /** Returns true when everything in memory has been sent; false when the link cannot take more now. */

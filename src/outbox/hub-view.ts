@@ -31,6 +31,11 @@ export interface AwaitedAnswers {
 /** A link that is ready: the hub's interest is known, and bytes may be written. */
 export interface Carrier {
   readonly out: WireWriter;
+  /**
+   * Where a stream's answers to stored messages reach us: `<inbox>.<class index>.<seq>` is the reply subject they are sent with. Unlike
+   * any of another life of this process, whose seqs may have been given again. `null`: the hub does not let us listen to one.
+   */
+  readonly inbox: string | null;
   /** Bytes that may be written now without making the link slow to answer; 0: wait for `onRoom`. */
   readonly room: number;
   /** No room. Asking makes sure that `onRoom` is told once there is. */

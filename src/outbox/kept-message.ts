@@ -7,6 +7,7 @@
 
 import type { Batch } from "#core/batch.ts";
 import { FLAGS, HEADERS, HEADERS_END, PAYLOAD, PAYLOAD_END, SPAN_WORDS, SUBJECT, SUBJECT_END } from "#core/batch.ts";
+import type { KnownSubject, SubjectCache } from "./subject-cache.ts";
 
 const VERSION = 1;
 const PREFIX_BYTES = 8;
@@ -46,6 +47,13 @@ export class KeptView {
   headers = 0;
   payload = 0;
   end = 0;
+  /** The subject, if there is a cache and it knows it. */
+  known: KnownSubject | undefined;
+  readonly #subjects: SubjectCache | undefined;
+
+  constructor(subjects?: SubjectCache) {
+    this.#subjects = subjects;
+  }
 
   /** Points at the body in `slab[body, body + bodyBytes)`. False if it is of a layout this version does not know. */
   look(slab: Buffer, body: number, bodyBytes: number): boolean {
@@ -55,10 +63,12 @@ export class KeptView {
     this.headers = this.subject + slab.readUInt16LE(body + 2);
     this.payload = this.headers + slab.readUInt32LE(body + 4);
     this.end = body + bodyBytes;
-    return this.payload <= this.end;
+    if (this.payload > this.end) return false;
+    this.known = this.#subjects?.find(slab, this.subject, this.headers);
+    return true;
   }
 
   subjectText(): string {
-    return this.slab.latin1Slice(this.subject, this.headers);
+    return this.known?.text ?? this.slab.latin1Slice(this.subject, this.headers);
   }
 }

@@ -1,7 +1,7 @@
 // The lanes of one outbox, one per class, and the one link they share: the most urgent first.
 //
 //   alarm     ───────▶┐
-//   state     ───────▶├─▶ carrier        a lane has room only while no more urgent one is behind
+//   state     ───────▶├─▶ carrier        a lane has all of the room while no more urgent one is behind, and a share else
 //   telemetry ───────▶│
 //   bulk      ───────▶┘ ◀─ receipts      in the order in which the lanes asked for them
 //
@@ -10,9 +10,11 @@
 import type { Millis } from "#base/clock.ts";
 import { NumberRing } from "#base/ring.ts";
 import type { Ticket } from "#core/sink.ts";
-import type { WireWriter } from "#wire/wire-writer.ts";
 import type { Carrier } from "./hub-view.ts";
 import type { Lane } from "./lane.ts";
+import { LaneCarrier } from "./lane-carrier.ts";
+import { Shares } from "./shares.ts";
+import type { Look } from "./suspensions.ts";
 import { CLASSES, type UrgencyClass } from "./urgency.ts";
 
 export class LaneSet implements AsyncDisposable {
@@ -20,10 +22,12 @@ export class LaneSet implements AsyncDisposable {
   readonly all: readonly Lane[];
   /** Index of the lane that each PING under way belongs to. */
   readonly #askers = new NumberRing();
+  readonly #shares: Shares;
   #isUp = false;
 
   constructor(all: readonly Lane[]) {
     this.all = all;
+    this.#shares = new Shares(all);
   }
 
   lane(urgency: UrgencyClass): Lane {
@@ -45,14 +49,18 @@ export class LaneSet implements AsyncDisposable {
     for (const lane of this.all) lane.flush();
   }
 
-  onReady(carrier: Carrier): void {
+  /** A link is ready for the lanes that are meant: each hears of one link once. */
+  onReady(carrier: Carrier, isMeant: (lane: Lane) => boolean = () => true): void {
     this.#isUp = true;
-    for (const [i, lane] of this.all.entries()) lane.onReady(new SharedCarrier(carrier, this, i));
+    for (const [i, lane] of this.all.entries()) {
+      if (isMeant(lane)) lane.onReady(new LaneCarrier(carrier, this.#shares, i, () => this.#askers.push(i)));
+    }
   }
 
   onDown(): void {
     this.#isUp = false;
     this.#askers.clear();
+    this.#shares.clear();
     for (const lane of this.all) lane.onDown();
   }
 
@@ -75,54 +83,24 @@ export class LaneSet implements AsyncDisposable {
     for (const lane of this.all) lane.lookAgain();
   }
 
+  /** Of all of them together. */
+  get look(): Look {
+    const looks = this.all.map(({ look }) => look);
+    return { isOn: looks.some(({ isOn }) => isOn), ms: looks.reduce((sum, { ms }) => sum + ms, 0) };
+  }
+
+  /** Since when something has been sent that the hub has not confirmed, monotonic; null: nothing has. */
+  doubt(): { readonly sinceMs: Millis } | null {
+    let sinceMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.all) sinceMs = Math.min(sinceMs, lane.doubt()?.sinceMs ?? sinceMs);
+    return sinceMs === Number.POSITIVE_INFINITY ? null : { sinceMs };
+  }
+
   async settle(budget: Millis): Promise<void> {
     await Promise.all(this.all.map((lane) => lane.settle(budget)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.all.map((lane) => lane[Symbol.asyncDispose]()));
-  }
-
-  /** For shared carriers only. */
-  mustWait(index: number): boolean {
-    for (let i = 0; i < index; i++) if (this.all[i]!.isBehind) return true;
-    return false;
-  }
-
-  /** For shared carriers only. */
-  onBarrier(index: number): void {
-    this.#askers.push(index);
-  }
-}
-
-/** The link as one lane sees it. */
-class SharedCarrier implements Carrier {
-  readonly out: WireWriter;
-  readonly #carrier: Carrier;
-  readonly #lanes: LaneSet;
-  readonly #index: number;
-
-  constructor(carrier: Carrier, lanes: LaneSet, index: number) {
-    this.out = carrier.out;
-    this.#carrier = carrier;
-    this.#lanes = lanes;
-    this.#index = index;
-  }
-
-  get room(): number {
-    return this.#lanes.mustWait(this.#index) ? 0 : this.#carrier.room;
-  }
-
-  get isCongested(): boolean {
-    return this.#lanes.mustWait(this.#index) || this.#carrier.isCongested;
-  }
-
-  flush(): void {
-    this.#carrier.flush();
-  }
-
-  barrier(): void {
-    this.#lanes.onBarrier(this.#index);
-    this.#carrier.barrier();
   }
 }

@@ -13,7 +13,7 @@ import type { Batch } from "#core/batch.ts";
 import { GROUPS, GROUPS_END, isRequest, REPLY, ROUTED, routedSubjectOf, SPAN_WORDS } from "#core/batch.ts";
 import { InterestTrie } from "#core/interest.ts";
 import type { Origin, Sink, Subscription, Ticket, Upstream } from "#core/sink.ts";
-import { isValidSubject } from "#core/subject.ts";
+import { isOfSpoke, isValidSubject } from "#core/subject.ts";
 import { type Interest, InterestCounts, type InterestListener } from "./interest-counts.ts";
 import { computeRoute, type Route } from "./route.ts";
 import { UpstreamSlot } from "./upstream-slot.ts";
@@ -140,8 +140,8 @@ export class AccountRouter {
         continue;
       }
       this.#deliver(batch, i, route, origin);
-      if (this.#offer(batch, i, route, ticket)) isStaged = true;
-      else if (isRequest(batch, i) && !isHeard(route, origin)) origin.onNoResponders?.(batch, i);
+      if (this.#offer(batch, i, route, ticket, origin)) isStaged = true;
+      else if (isRequest(batch, i) && !isHeard(route)) origin.onNoResponders?.(batch, i);
     }
     if (isStaged) {
       this.#lastTicket = ticket;
@@ -192,17 +192,18 @@ export class AccountRouter {
   }
 
   #deliverToOne(batch: Batch, index: number, members: readonly (readonly [Subscription])[], origin: Origin): void {
-    const chosen = Math.floor(this.#entropy.random() * members.length);
-    const member = origin.isDeafToItself === true ? nextOther(members, chosen, origin) : members[chosen];
-    if (member === undefined) return;
+    const member = members[Math.floor(this.#entropy.random() * members.length)]!;
     member[0].sink.deliver(batch, index, member, origin);
     this.#touched.add(member[0].sink);
   }
 
-  #offer(batch: Batch, index: number, route: Route, ticket: Ticket): boolean {
+  #offer(batch: Batch, index: number, route: Route, ticket: Ticket, origin: Origin): boolean {
     let isStaged = false;
     for (const { slot, plan } of route.offers) {
-      if (!slot.upstream.take(batch, index, plan, ticket)) continue;
+      const taken = slot.upstream.take(batch, index, plan, ticket);
+      if (taken === "passed") continue;
+      if (taken !== "staged") origin.onNoRoom?.(batch, index, taken);
+      if (taken === "refused") continue;
       slot.lastStaged = ticket;
       isStaged = true;
     }
@@ -241,10 +242,24 @@ export class AccountRouter {
 
   /** undefined: the origin may not publish there, and was told. */
   #routeFor(subject: string, door: Door): Route | undefined {
-    if (door.allows(subject) || door.origin.mayRespond?.(subject) === true)
-      return this.#routes.get(subject) ?? this.#findRoute(subject);
-    door.origin.onDenied(subject);
+    const { origin } = door;
+    if (door.allows(subject) || (origin.mayRespond?.(subject) === true && mayPass(subject, origin))) {
+      const route = this.#routes.get(subject) ?? this.#findRoute(subject);
+      return origin.isDeafToItself === true ? this.#routePast(door, subject, route) : route;
+    }
+    origin.onDenied(subject);
     return undefined;
+  }
+
+  /** The route without what the origin itself subscribed to: a queue group of which it is the only member here is not served here. */
+  #routePast(door: Door, subject: string, shared: Route): Route {
+    const known = door.routes.get(subject);
+    if (known?.shared === shared) return known.own;
+    const others = () => this.#interest.match(subject).filter(({ sink }) => !isItself(sink, door.origin));
+    const own = leadsTo(shared, door.origin) ? computeRoute(subject, others(), this.#upstreams) : shared;
+    if (door.routes.size >= ALLOWED_MAX) door.routes.clear();
+    door.routes.set(subject, { shared, own });
+    return own;
   }
 
   #findRoute(subject: string): Route {
@@ -262,30 +277,24 @@ export class AccountRouter {
   }
 }
 
+/** Clients and ports have no say on what the spoke tells of itself, whatever their permissions. */
+function mayPass(subject: string, origin: Origin): boolean {
+  return !isOfSpoke(subject) || origin.kind === "host" || origin.kind === "hub";
+}
+
 /** A reply that begins with `$` is a stream's own: the delivery wants an ack, and "no responders", which is empty, would be one. */
 function wantsAnswer(batch: Batch, index: number): boolean {
   return isRequest(batch, index) && batch.bytes[batch.spans[index * SPAN_WORDS + REPLY]!] !== DOLLAR;
 }
 
 /** Does a request on this route reach anybody: a local subscriber, or a hub that listens now? */
-function isHeard(route: Route, origin: Origin): boolean {
-  const isHeardHere =
-    origin.isDeafToItself === true ? hasOther(route, origin) : route.deliveries.length > 0 || route.groups.size > 0;
-  return isHeardHere || route.offers.some(({ slot, plan }) => slot.upstream.hears(plan));
+function isHeard({ deliveries, groups, offers }: Route): boolean {
+  return deliveries.length > 0 || groups.size > 0 || offers.some(({ slot, plan }) => slot.upstream.hears(plan));
 }
 
-/** The first member from `chosen` on, in a ring, that is not the origin itself. */
-function nextOther(members: readonly (readonly [Subscription])[], chosen: number, origin: Origin) {
-  for (let i = 0; i < members.length; i++) {
-    const member = members[(chosen + i) % members.length]!;
-    if (!isItself(member[0].sink, origin)) return member;
-  }
-  return undefined;
-}
-
-function hasOther({ deliveries, groups }: Route, origin: Origin): boolean {
-  if (deliveries.some(({ sink }) => !isItself(sink, origin))) return true;
-  return [...groups.values()].some((members) => members.some(([{ sink }]) => !isItself(sink, origin)));
+function leadsTo({ deliveries, groups }: Route, origin: Origin): boolean {
+  if (deliveries.some(({ sink }) => isItself(sink, origin))) return true;
+  return [...groups.values()].some((members) => members.some(([{ sink }]) => isItself(sink, origin)));
 }
 
 function isItself(sink: Sink, origin: Origin): boolean {
@@ -308,6 +317,8 @@ export class Door {
   readonly origin: Origin;
   /** Ticket of the last batch of ours that waits; the router's own note. */
   lastTicket: Ticket = 0;
+  /** Of an origin that is deaf to itself: its own routes, each good as long as the shared one is; the router's own note. */
+  readonly routes = new Map<string, { readonly shared: Route; readonly own: Route }>();
   readonly #account: AccountRouter;
   readonly #allowed = new Map<string, boolean>();
   #isOpen = true;
@@ -331,7 +342,7 @@ export class Door {
     const known = this.#allowed.get(subject);
     if (known !== undefined) return known;
     if (this.#allowed.size >= ALLOWED_MAX) this.#allowed.clear();
-    const answer = this.origin.mayPublish(subject);
+    const answer = mayPass(subject, this.origin) && this.origin.mayPublish(subject);
     this.#allowed.set(subject, answer);
     return answer;
   }

@@ -1,8 +1,28 @@
 // The verdict over a report, in words a technician can act on.
 
-import type { Health, LinkReport, RemoteReport, SerialReport } from "./report.ts";
+import { countOf, lossWords, lostMessages } from "./loss-words.ts";
+import type { Health, LinkReport, LossReport, OutboxReport, RemoteReport, SerialReport } from "./report.ts";
 
-export function judge(remotes: readonly RemoteReport[], serial: readonly SerialReport[]): Health {
+/** RFC 3339. */
+export interface Lately {
+  readonly since: string;
+  readonly until: string;
+}
+
+const ALWAYS: Lately = { since: "", until: "9999" };
+/** Subjects named one by one. */
+const SUSPENDED_MAX = 3;
+
+/**
+ * `lately`: what was lost before is history, and what a wrong clock dated later than that is not believed, RFC 3339; status still shows
+ * both. `clockFault`: why the clock is not believed.
+ */
+export function judge(
+  remotes: readonly RemoteReport[],
+  serial: readonly SerialReport[],
+  lately: Lately = ALWAYS,
+  clockFault: string | null = null,
+): Health {
   const failed: string[] = [];
   const degraded: string[] = [];
   for (const { name, link, outbox } of remotes) {
@@ -12,19 +32,26 @@ export function judge(remotes: readonly RemoteReport[], serial: readonly SerialR
       else failed.push(`${words}, and there is no link; QoS 1 publishers get no acknowledgement until one of the two is back`);
     }
     if (link.state !== "ready")
-      degraded.push(`no link to the hub of ${name}: ${link.last_error?.message ?? link.state}; ${outbox.depth} messages wait`);
-    for (const displaced of outbox.losses.filter((loss) => loss.reason === "displaced"))
       degraded.push(
-        `the outbox of ${name} was full: ${displaced.messages} of the oldest ${displaced.class} messages were dropped`,
+        `no link to the hub of ${name}: ${link.last_error?.message ?? link.state}; ${countOf(outbox.depth)} ${outbox.depth === 1 ? "waits" : "wait"}`,
       );
-    if (outbox.held > 0)
-      degraded.push(`nobody at the hub of ${name} listens to ${outbox.held} messages; they wait until somebody does`);
-    if (outbox.recovery.damaged > 0)
+    degraded.push(...losses(name, outbox.losses, lately));
+    if (outbox.full !== null)
       degraded.push(
-        `the outbox of ${name} was damaged on flash in ${outbox.recovery.damaged} places; what could be read was kept`,
+        `the outbox of ${name} keeps nothing new: ${outbox.full}; bring the link back, raise the limit, or let the oldest give way (outbox.when_full)`,
+      );
+    if (outbox.ledger_fault !== null)
+      degraded.push(
+        `losses of ${name} are counted in memory only, for the ledger cannot be written: ${outbox.ledger_fault}; free space, or look at the card`,
+      );
+    if (link.state === "ready") degraded.push(...waiting(name, outbox));
+    if (outbox.recovery.damaged > 0 && !outbox.losses.some(({ reason }) => reason === "corrupted"))
+      degraded.push(
+        `the outbox of ${name} was damaged on flash in ${outbox.recovery.damaged} ${outbox.recovery.damaged === 1 ? "place" : "places"}; what could be read was kept`,
       );
   }
   degraded.push(...twins(remotes));
+  if (clockFault !== null) degraded.push(`clock: ${clockFault}`);
   for (const port of serial) {
     if (port.cause !== null) degraded.push(`serial port ${port.name}: ${port.cause}`);
     else if (port.is_silent)
@@ -32,6 +59,40 @@ export function judge(remotes: readonly RemoteReport[], serial: readonly SerialR
   }
   const verdict = failed.length > 0 ? "failed" : degraded.length > 0 ? "degraded" : "ok";
   return { verdict, reasons: [...failed, ...degraded] };
+}
+
+/** What waits though there is a link; without one nobody knows who listens, and what is stored, by now. */
+function waiting(name: string, { suspended, suspended_subjects: subjects, held }: OutboxReport): string[] {
+  const sentences = suspended.slice(0, SUSPENDED_MAX).map(({ subject, why }) => `messages of ${name} on ${subject} wait: ${why}`);
+  if (subjects > SUSPENDED_MAX)
+    sentences.push(`messages of ${name} on ${subjects - SUSPENDED_MAX} more subjects wait for their streams`);
+  if (held > 0) {
+    const orStream = subjects > 0 ? ", or for a stream that stores them" : "";
+    sentences.push(`${countOf(held)} ${held === 1 ? "waits" : "wait"} for somebody at the hub of ${name} to listen${orStream}`);
+  }
+  return sentences;
+}
+
+/** What was lost lately, if somebody should do something about it. */
+function losses(name: string, all: readonly LossReport[], { since, until }: Lately): string[] {
+  const kinds = new Map<string, LossReport>();
+  for (const loss of all) {
+    const key = `${loss.reason} ${loss.class}`;
+    const known = kinds.get(key);
+    const lastTime = known !== undefined && known.last_time > loss.last_time ? known.last_time : loss.last_time;
+    kinds.set(key, { ...loss, messages: loss.messages + (known?.messages ?? 0), last_time: lastTime });
+  }
+  const sentences: string[] = [];
+  for (const { reason, class: urgency, messages, last_time } of kinds.values()) {
+    const { remedy } = lossWords(reason, urgency);
+    if (remedy === null || last_time < since || last_time > until) continue;
+    const what =
+      reason === "displaced" && urgency !== null
+        ? `the outbox of ${name} was full: ${messages} of the oldest ${urgency} messages were dropped`
+        : `outbox of ${name}: ${lostMessages(messages, urgency, reason)}`;
+    sentences.push(`${what}, the last on ${last_time}; ${remedy}`);
+  }
+  return sentences;
 }
 
 /** Two remotes of one account that reach the same hub: whatever comes down comes twice. */

@@ -10,6 +10,8 @@ export interface StatusReport {
   readonly uptime_seconds: number;
   readonly rss_bytes: number;
   readonly health: Health;
+  /** Absent while nothing keeps the time. */
+  readonly clock?: ClockReport;
   readonly remotes: readonly RemoteReport[];
   readonly mqtt: MqttReport | null;
   readonly nats: NatsReport | null;
@@ -21,6 +23,16 @@ export interface Health {
   readonly verdict: "ok" | "degraded" | "failed";
   /** Plain sentences, worst first. */
   readonly reasons: readonly string[];
+}
+
+export interface ClockReport {
+  /** The calendar was credible at least once since the board was switched on. */
+  readonly trusted: boolean;
+  /** No calendar that shows less is believed. RFC 3339. */
+  readonly floor: string;
+  readonly boot_id: string;
+  /** Why the calendar is not believed, with a remedy. */
+  readonly fault: string | null;
 }
 
 export interface RemoteReport {
@@ -83,7 +95,7 @@ export interface OutboxReport {
   readonly depth: number;
   readonly flash_bytes: number;
   readonly staged_bytes: number;
-  /** Messages for which nobody at the hub listens yet. */
+  /** Messages that wait though there may be a link: nobody at the hub listens to them yet, or their stream does not store. */
   readonly held: number;
   readonly delivered: number;
   readonly live_sent: number;
@@ -91,15 +103,44 @@ export interface OutboxReport {
   readonly fault: string | null;
   /** Most urgent first. */
   readonly lanes: readonly LaneReport[];
-  readonly losses: readonly {
-    readonly reason: string;
-    /** null: never kept. */
-    readonly class: string | null;
-    readonly messages: number;
-    readonly from_seq: number | null;
-    readonly through_seq: number | null;
-  }[];
+  /** Since the outbox was made, per reason, class and rule. */
+  readonly losses: readonly LossReport[];
+  /** Why losses are counted in memory only; null: they are written down. */
+  readonly ledger_fault: string | null;
+  /** Bytes of the volume that are left to others; null: the disk was not asked yet. */
+  readonly free_reserve: number | null;
+  /** Why nothing new is kept; null: it is. */
+  readonly full: string | null;
+  /** Subjects whose messages wait because their stream does not store, the first few, and how many in all. */
+  readonly suspended: readonly { readonly subject: string; readonly why: string }[];
+  readonly suspended_subjects: number;
+  /** The last look at what streams at the hub had already of what was in doubt; null: none was needed. */
+  readonly reconcile: ReconcileReport | null;
   readonly recovery: { readonly records: number; readonly torn_bytes: number; readonly damaged: number };
+}
+
+export interface LossReport {
+  readonly reason: string;
+  /** null: never kept. */
+  readonly class: string | null;
+  /** Index in `outbox.rules`; null: of no one rule, or of rules that have changed since. */
+  readonly rule: number | null;
+  readonly messages: number;
+  /** Lowest and highest; there may be others between. */
+  readonly from_seq: number | null;
+  readonly through_seq: number | null;
+  /** When it was noticed first and last, RFC 3339. */
+  readonly first_time: string;
+  readonly last_time: string;
+}
+
+export interface ReconcileReport {
+  readonly last: string;
+  readonly result: string;
+  /** What could not be looked at, and why; "": nothing. */
+  readonly text: string;
+  readonly streams: number;
+  readonly found: number;
 }
 
 export interface LaneReport {

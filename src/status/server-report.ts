@@ -5,6 +5,8 @@
 export interface ServerSource {
   server(): ServerReport;
   clients(): readonly ClientReport[];
+  /** The last of those that have ended, oldest first. */
+  closedClients(): readonly ClosedClientReport[];
   /** Links that are ready. */
   leafs(): readonly LeafReport[];
   /** Filters the hub of one leaf listens to. */
@@ -37,7 +39,8 @@ export interface ServerReport {
   readonly now: string;
   readonly start: string;
   readonly uptime_ms: number;
-  readonly nats: Listening | null;
+  readonly nats: NatsListening | null;
+  readonly websocket: WebSocketListening | null;
   readonly mqtt: Listening | null;
   readonly auth_required: boolean;
   readonly limits: {
@@ -49,6 +52,7 @@ export interface ServerReport {
     readonly ping_interval_ms: number;
     readonly pings: number;
     readonly connect_timeout_ms: number;
+    readonly tls_timeout_ms: number;
   };
   readonly remotes: readonly { readonly account: string; readonly urls: readonly string[] }[];
   readonly resident_bytes: number;
@@ -65,10 +69,26 @@ export interface Listening {
   readonly port: number;
 }
 
+export interface NatsListening extends Listening {
+  readonly tls: TlsListening | null;
+}
+
+export interface WebSocketListening extends NatsListening {
+  readonly same_origin: boolean;
+  readonly allowed_origins: readonly string[];
+}
+
+export interface TlsListening {
+  /** Clients must show a certificate. */
+  readonly verify: boolean;
+  /** When our certificate ends, RFC 3339. */
+  readonly not_after: string;
+}
+
 export interface ClientReport extends Traffic {
   /** Of its connection, in this process never used again. */
   readonly number: number;
-  readonly type: "nats" | "mqtt";
+  readonly type: "nats" | "websocket" | "mqtt";
   readonly address: string;
   readonly port: number;
   /** RFC 3339. */
@@ -87,6 +107,26 @@ export interface ClientReport extends Traffic {
   readonly library: string;
   readonly library_version: string;
   readonly mqtt_client_id: string | null;
+  /** null: it came without, or this kind is not asked. */
+  readonly tls: TlsReport | null;
+}
+
+/** A connection that has ended; one that was not let in has no account. */
+export interface ClosedClientReport extends ClientReport {
+  /** RFC 3339. */
+  readonly stop: string;
+  /** In nats-server's words. */
+  readonly reason: string;
+}
+
+export interface TlsReport {
+  readonly version: string;
+  /** IANA's name. */
+  readonly cipher: string;
+  /** Before INFO. */
+  readonly is_first: boolean;
+  /** The client's, if one was asked for. Hashes are SHA-256 in hexadecimal. */
+  readonly certificate: { readonly subject: string; readonly key_hash: string; readonly hash: string } | null;
 }
 
 export interface LeafReport extends Traffic {
@@ -115,6 +155,11 @@ export interface AccountReport {
   readonly routes: number;
   readonly receivers: number;
   readonly receivers_max: number;
+  /** Of local clients since the start, those that are gone included; and of its links. */
+  readonly client_traffic: Traffic;
+  readonly leaf_traffic: Traffic;
+  /** Clients cut off because they read too slowly. */
+  readonly slow: number;
 }
 
 export interface SubscriptionReport {

@@ -6,6 +6,7 @@
 import { isIP } from "node:net";
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import { type Disk, ensureDirectory, readWhole, replaceWhole } from "#base/disk.ts";
+import { diskWords } from "#base/disk-words.ts";
 import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 
@@ -53,7 +54,9 @@ export class AddressBook implements AsyncDisposable {
       env.log.warn(`${directory}/${FILE_NAME} is damaged: starting without remembered addresses`, { bytes: bytes?.length });
     } catch (error) {
       if (!isFault(error)) throw error;
-      env.log.warn(`cannot read ${directory}/${FILE_NAME}: starting without remembered addresses: ${explain(error)}`);
+      env.log.warn(
+        `${directory}/${FILE_NAME} ${diskWords(error)?.found ?? "cannot be read"}: starting without remembered addresses: ${explain(error)}`,
+      );
     }
     return new AddressBook(directory, env, new Map());
   }

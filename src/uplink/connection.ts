@@ -20,6 +20,8 @@ import { Flow } from "./flow.ts";
 const SOCKET_BYTES_MAX = 1024 * 1024;
 /** Gathered bytes that are worth a flush of their own, however long `flush_delay` is. */
 const GATHERED_BYTES_MAX = 32 * 1024;
+/** Gathered bytes that do not wait for the end of the turn: Node reads up to 2 MiB from one publisher in a turn. */
+const EAGER_BYTES = 128 * 1024;
 /** PONGs written in one go; a hub that asks for more than it reads is owed the rest. */
 const PONGS_MAX = 10_000;
 /** Flushes up to this are copied to size: each would hold a whole gathering buffer while the socket waits. */
@@ -62,6 +64,8 @@ const MEASURE = 0;
 export class LeafConnection implements Carrier {
   readonly out = new WireWriter();
   readonly flow: Flow;
+  /** Set once the hub has been told of it. */
+  inbox: string | null = null;
   readonly #options: ConnectionOptions;
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
@@ -182,7 +186,9 @@ export class LeafConnection implements Carrier {
   }
 
   flush(): void {
-    if (this.#isFlushDue || this.#isEnded) return;
+    if (this.#isEnded) return;
+    if (this.#isIntroduced && this.out.pendingBytes >= EAGER_BYTES) this.flushNow();
+    if (this.#isFlushDue || this.out.pendingBytes === 0) return;
     if (this.#options.flushDelay === 0 || this.out.pendingBytes >= GATHERED_BYTES_MAX) this.flushSoon();
     else this.#delay ??= this.#clock.after(this.#options.flushDelay, () => this.flushNow());
   }

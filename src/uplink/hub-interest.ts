@@ -10,7 +10,8 @@
 import type { Clock, Millis } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
 import { readWhole, replaceWhole } from "#base/disk.ts";
-import { explain } from "#base/errors.ts";
+import { diskWords } from "#base/disk-words.ts";
+import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { InterestTrie, interestKey } from "#core/interest.ts";
 import { isReserved, isValidFilter } from "#core/subject.ts";
@@ -66,7 +67,7 @@ export class HubInterest implements AsyncDisposable {
     this.#onForgotten = onForgotten;
   }
 
-  /** Reads what is remembered. A missing or damaged file means nothing is known: everything is held until the first link. */
+  /** Reads what is remembered. A missing, damaged or unreadable file means nothing is known: everything is held until the first link. */
   static async open(
     directory: string,
     env: { readonly clock: Clock; readonly disk: Disk; readonly log: Log },
@@ -74,9 +75,18 @@ export class HubInterest implements AsyncDisposable {
     onForgotten: () => void,
   ): Promise<HubInterest> {
     const interest = new HubInterest(directory, env, onForgotten);
-    const bytes = await readWhole(env.disk, `${directory}/${FILE_NAME}`, FILE_BYTES_MAX);
-    if (bytes !== undefined) interest.#load(bytes.toString("utf8"));
+    try {
+      const bytes = await readWhole(env.disk, interest.#path, FILE_BYTES_MAX);
+      if (bytes !== undefined) interest.#load(bytes.toString("utf8"));
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      interest.#tellUnreadable(error);
+    }
     return interest;
+  }
+
+  get #path(): string {
+    return `${this.#directory}/${FILE_NAME}`;
   }
 
   /** Entries the hub announces now. */
@@ -244,11 +254,16 @@ export class HubInterest implements AsyncDisposable {
     } catch (error) {
       this.#remembered.clear();
       this.#rememberedTrie.clear();
-      this.#env.log.warn("the remembered hub interest is unreadable; everything is kept until the hub tells it anew", {
-        file: FILE_NAME,
-        error: explain(error),
-      });
+      this.#tellUnreadable(error);
     }
+  }
+
+  #tellUnreadable(error: unknown): void {
+    const words = diskWords(error);
+    this.#env.log.warn(
+      `the remembered hub interest ${this.#path} ${words?.found ?? "is unreadable"}; everything is kept until the hub tells it anew${words === undefined ? "" : `. To mend: ${words.remedy}`}`,
+      { file: this.#path, error: explain(error) },
+    );
   }
 
   #armWrite(): void {

@@ -3,7 +3,7 @@
 
 import { type PermissionList, permits } from "#access/permissions.ts";
 import type { Clock } from "#base/clock.ts";
-import { filterCovers, isWildcard, subjectMatches } from "#core/subject.ts";
+import { filterCovers, filtersOverlap, isWildcard, subjectMatches } from "#core/subject.ts";
 import type { HubView, Listening } from "#outbox/hub-view.ts";
 import { Answers, isImportReply } from "./answers.ts";
 import type { HubInfo } from "./hub-info.ts";
@@ -82,6 +82,18 @@ export class HubViewOf implements HubView {
   mayAnnounce(filter: string): boolean {
     if (isSystem(filter) || this.#own.denyImports.some((denied) => filterCovers(denied, filter))) return false;
     return this.#imports === null || isWildcard(filter) || permits(this.#imports, filter);
+  }
+
+  /**
+   * Does the hub let all of `filter` come to us? Unlike `mayAnnounce` it asks whether the hub would leave anything out, or refuse.
+   * The filter is a literal subject, or one with a wildcard at its end.
+   */
+  hearsAll(filter: string): boolean {
+    if (!this.mayAnnounce(filter) || this.#own.denyImports.some((denied) => filtersOverlap(denied, filter))) return false;
+    if (this.#imports === null) return true;
+    const { allow, deny } = this.#imports;
+    const isAllowed = allow === null || allow.some((allowed) => filterCovers(allowed, filter));
+    return isAllowed && !deny.some((denied) => filtersOverlap(denied, filter));
   }
 
   /** May a message from the hub be given to anybody here? */

@@ -6,8 +6,8 @@
 import type { X509Certificate } from "node:crypto";
 import type { WallMillis } from "#base/clock.ts";
 import { PetioleError, type Remedy, systemCode } from "#base/errors.ts";
+import { clockAdvice, instantText, isClockBelievable } from "#base/wall-clock.ts";
 import { LEAF_CLOSED, LEAF_TLS_CLIENT, LEAF_TLS_CLOCK, LEAF_TLS_FAILED } from "./errors.ts";
-import { clockAdvice, instantText, isClockBelievable } from "./wall-clock.ts";
 
 export interface CertificateFacts {
   readonly begins: WallMillis;

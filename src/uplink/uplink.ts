@@ -7,13 +7,17 @@ import { ensureDirectory } from "#base/disk.ts";
 import type { Env } from "#base/env.ts";
 import type { Log } from "#base/log.ts";
 import type { Resolver } from "#base/resolver.ts";
+import type { TimeKeeper } from "#base/time-keeper.ts";
 import { type Batch, replyOf } from "#core/batch.ts";
 import type { Origin } from "#core/sink.ts";
+import type { LaneSet } from "#outbox/lane-set.ts";
 import type { OutboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
+import { Reconciliation } from "#outbox/reconcile.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
 import type { UpstreamSlot } from "#router/upstream-slot.ts";
 import type { S2Codec } from "#s2/codec.ts";
+import { S2Packer } from "#s2/packer.ts";
 import { writeInterest, writeInterestGone, writeNoResponders } from "#wire/leaf-lines.ts";
 import type { WireWriter } from "#wire/wire-writer.ts";
 import { AddressBook } from "./address-book.ts";
@@ -22,6 +26,7 @@ import { ForeignInterest } from "./foreign-interest.ts";
 import type { HubInfo } from "./hub-info.ts";
 import { HubInterest } from "./hub-interest.ts";
 import { HubViewOf } from "./hub-view.ts";
+import { Inbox } from "./inbox.ts";
 import { Link } from "./link.ts";
 import type { LinkEvents } from "./link-events.ts";
 import { type RemoteOptions, remoteName } from "./options.ts";
@@ -34,9 +39,10 @@ export interface UplinkDeps {
   readonly dataDir: string;
   /** Our own limits.max_payload; the hub's lower one applies once it is known. */
   readonly maxPayload: number;
-  /** Both one for the process. */
+  /** All one for the process. */
   readonly codec: S2Codec;
   readonly resolver: Resolver;
+  readonly time: TimeKeeper;
 }
 
 /** Subjects by which loops show (spec §16); never wanted by anybody. */
@@ -59,6 +65,13 @@ export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: E
   const book = scope.use(await AddressBook.open(directory, { ...env, log }));
   const dialer = new Dialer({ clock: env.clock, net: env.net, resolver: deps.resolver, log }, book);
   const view = new HubViewOf(interest, remote, deps.maxPayload, env.clock);
+  const inbox = new Inbox({
+    clock: env.clock,
+    entropy: env.entropy,
+    view,
+    carrier: () => parts.uplink?.link.carrier,
+    onAnswer: (classIndex, seq, answer) => parts.uplink?.outbox.onAnswer(classIndex, seq, answer),
+  });
   const origin: Origin = {
     kind: "hub",
     label: `hub of ${remoteName(remote)}`,
@@ -69,15 +82,33 @@ export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: E
     pause: () => undefined, // a spoke must keep reading (spec §11.7); sinks bound what they queue
     resume: () => undefined,
   };
+  const outboxEnv = { ...env, log: env.log.part("outbox"), time: deps.time, packer: new S2Packer(deps.codec) };
+  const reconciliation = new Reconciliation(inbox, deps.deviceId, { ...outboxEnv, hub: () => parts.uplink?.hubName ?? "" });
+  const reconcile = (lanes: LaneSet, ending: AbortSignal) => reconciliation.reconcile(lanes, ending);
   const outbox = scope.use(
     await openOutbox(
       deps.outbox,
-      { device: deps.deviceId, directory, hub: view, origin, servedGroups: (subject) => deps.account.servedGroups(subject) },
-      { ...env, log: env.log.part("outbox") },
+      {
+        device: deps.deviceId,
+        directory,
+        secretsDirectory: `${deps.dataDir}/secrets`,
+        hub: view,
+        origin,
+        servedGroups: (subject) => deps.account.servedGroups(subject),
+        reconcile,
+        lookFor: (subjects, since, ending) => reconciliation.lookFor(subjects, since, ending),
+      },
+      outboxEnv,
       signal,
     ),
   );
-  const uplink = new Uplink(remote, deps, { interest, outbox, view, origin, dialer }, { ...env, log }, scope.move());
+  const uplink = new Uplink(
+    remote,
+    deps,
+    { interest, outbox, view, origin, dialer, inbox, reconciliation },
+    { ...env, log },
+    scope.move(),
+  );
   parts.uplink = uplink;
   return uplink;
 }
@@ -88,6 +119,8 @@ interface UplinkParts {
   readonly view: HubViewOf;
   readonly origin: Origin;
   readonly dialer: Dialer;
+  readonly inbox: Inbox;
+  readonly reconciliation: Reconciliation;
 }
 
 export class Uplink implements AsyncDisposable {
@@ -95,6 +128,8 @@ export class Uplink implements AsyncDisposable {
   readonly account: string;
   /** Isolation is asked for. */
   readonly isIsolated: boolean;
+  /** Of the hub that we joined last; "" before. */
+  hubName = "";
   readonly outbox: Outbox;
   readonly link: Link;
   readonly #interest: HubInterest;
@@ -107,6 +142,8 @@ export class Uplink implements AsyncDisposable {
   readonly #log: Log;
   #toldIsolation: string | null = null;
   readonly #watch: Disposable;
+  readonly #inbox: Inbox;
+  readonly #reconciliation: Reconciliation;
   #messagesIn = 0;
   #closed: Promise<void> | undefined;
 
@@ -119,6 +156,8 @@ export class Uplink implements AsyncDisposable {
     this.outbox = parts.outbox;
     this.#interest = parts.interest;
     this.#view = parts.view;
+    this.#inbox = parts.inbox;
+    this.#reconciliation = parts.reconciliation;
     this.#scope = scope;
     this.#account = deps.account;
     this.#door = deps.account.open(parts.origin);
@@ -141,12 +180,15 @@ export class Uplink implements AsyncDisposable {
         this.#interest.clear();
         this.#view.forget();
         this.#foreign.onDown();
+        this.#inbox.onDown();
         this.outbox.onDown();
       },
       onBatch: (batch) => {
         this.#messagesIn += batch.count;
-        this.#view.answers.note(batch);
-        this.#door.publish(batch);
+        const rest = this.#inbox.sift(batch);
+        if (rest.count === 0) return;
+        this.#view.answers.note(rest);
+        this.#door.publish(rest);
       },
       onInterest: (filter, queue) => this.#onHubInterest(filter, queue),
       onInterestGone: (filter, queue) => this.#onHubInterestGone(filter, queue),
@@ -192,6 +234,8 @@ export class Uplink implements AsyncDisposable {
       isIsolated: this.isIsolated,
       isolationFault: this.#foreign.fault,
       messagesIn: this.#messagesIn,
+      /** The last look at what the hub's streams hold already; null before the first. */
+      reconciliation: this.#reconciliation.last,
     };
   }
 
@@ -245,10 +289,20 @@ export class Uplink implements AsyncDisposable {
   }
 
   #onJoined(out: WireWriter, info: HubInfo): void {
+    this.hubName = info.name;
     this.#view.learn(info);
     this.#foreign.onHub(info.name, info.version);
     for (const { filter, queue, members } of this.#account.localInterest()) {
       if (this.#view.mayAnnounce(filter)) writeInterest(out, filter, queue, members);
     }
+    this.#openInbox(out);
+  }
+
+  /** Streams answer there. Where the hub leaves that out, we say nothing: a refusal could end the link. */
+  #openInbox(out: WireWriter): void {
+    const { carrier } = this.link;
+    if (carrier === undefined || !this.#view.hearsAll(this.#inbox.filter)) return;
+    writeInterest(out, this.#inbox.filter, null, 1);
+    carrier.inbox = this.#inbox.prefix;
   }
 }

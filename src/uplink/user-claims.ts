@@ -1,7 +1,7 @@
 // What a user JWT says of itself, read for diagnosis only: the hub verifies it, we merely say why it will not like it.
 
 import type { WallMillis } from "#base/clock.ts";
-import { clockAdvice, instantText, isClockBelievable } from "./wall-clock.ts";
+import { clockAdvice, instantText, isClockBelievable } from "#base/wall-clock.ts";
 
 export interface UserClaims {
   /** Public key of the user: `U…`; of something else in a JWT that is not a user's. */

@@ -35,12 +35,12 @@ export const TOO_MANY_SUBSCRIPTIONS = "maximum subscriptions exceeded";
 /** … and after these it is closed. */
 export const UNKNOWN_OPERATION = "Unknown Protocol Operation";
 export const PARSER_ERROR = "Parser Error";
-export const LINE_TOO_LONG = "Maximum Control Line Exceeded";
+export const LINE_TOO_LONG = "maximum control line exceeded";
 export const PAYLOAD_TOO_LARGE = "Maximum Payload Violation";
 export const AUTHORIZATION_VIOLATION = "Authorization Violation";
 export const AUTHENTICATION_EXPIRED = "User Authentication Expired";
 export const AUTHENTICATION_TIMEOUT = "Authentication Timeout";
-export const INVALID_CLIENT_PROTOCOL = "Invalid Client Protocol";
+export const INVALID_CLIENT_PROTOCOL = "invalid client protocol";
 export const NO_RESPONDERS_NEEDS_HEADERS = "no responders requires headers support";
 export const HEADERS_NOT_SUPPORTED = "message headers not supported";
 export const TOO_MANY_CONNECTIONS = "maximum connections exceeded";
@@ -64,9 +64,10 @@ export function subscriptionViolation(filter: string, queue: string | null): str
   return `Permissions Violation for Subscription to "${filter}"${queue === null ? "" : ` using queue "${queue}"`}`;
 }
 
-/** Tells a requestor that nobody listens (spec/leafnode-protocol.md §11.5). */
-export function noRespondersMessage(reply: string, sid: string): string {
-  return `HMSG ${reply} ${sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n`;
+/** Tells a requestor that nobody listens to `subject` (spec/leafnode-protocol.md §11.5). nats-server names it since 2.12. */
+export function noRespondersMessage(subject: string, reply: string, sid: string): string {
+  const block = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
+  return `HMSG ${reply} ${sid} ${block.length} ${block.length}\r\n${block}\r\n`;
 }
 
 /** A message that is made here: rare, and small. */

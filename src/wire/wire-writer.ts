@@ -2,8 +2,8 @@
 //
 // A buffer given to a socket is not ours until its write callback, so `take` hands it over and `giveBack` returns it.
 
-/** Buffers kept for reuse; more are left to the garbage collector. */
-const POOL_MAX = 8;
+/** Kept for reuse, of all buffers together; more is left to the garbage collector. */
+const POOL_BYTES_MAX = 4 * 1024 * 1024;
 const BUFFER_BYTES = 64 * 1024;
 /** A buffer that grew beyond this is not kept. */
 const POOLED_BYTES_MAX = 1024 * 1024;
@@ -12,6 +12,7 @@ export class WireWriter {
   #bytes: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = 0;
   readonly #pool: Buffer[] = [];
+  #pooledBytes = 0;
 
   /** Bytes gathered since the last `take`. */
   get pendingBytes(): number {
@@ -76,14 +77,18 @@ export class WireWriter {
   /** Hands over everything gathered. Give the buffer back once its write is done. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#used);
-    this.#bytes = this.#pool.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const pooled = this.#pool.pop();
+    this.#pooledBytes -= pooled?.length ?? 0;
+    this.#bytes = pooled ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
     this.#used = 0;
     return taken;
   }
 
   giveBack(taken: Buffer): void {
-    if (this.#pool.length >= POOL_MAX || taken.buffer.byteLength > POOLED_BYTES_MAX) return;
+    const bytes = taken.buffer.byteLength;
+    if (bytes > POOLED_BYTES_MAX || this.#pooledBytes + bytes > POOL_BYTES_MAX) return;
     this.#pool.push(Buffer.from(taken.buffer));
+    this.#pooledBytes += bytes;
   }
 
   /** Forgets what was gathered: its connection is gone. */

@@ -15,6 +15,7 @@ import type { Env } from "#base/env.ts";
 import { silentLog } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import { systemResolver } from "#base/resolver.ts";
+import { openTimeKeeper } from "#base/time-keeper.ts";
 import { loadConfig } from "#config/load-config.ts";
 import { openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
 import { openNats } from "#ingress/nats/nats-ingress.ts";
@@ -115,7 +116,8 @@ async function ours(hub: NatsServer): Promise<Place> {
   const accounts = new Map([["EDGE", account]]);
   const { serverName, deviceId, outbox, limits } = config;
   const common = { account, outbox, serverName, deviceId, dataDir: folder.path, maxPayload: limits.maxPayload };
-  const uplinkDeps = { ...common, codec: openS2Codec(), resolver: systemResolver(env) };
+  const time = scope.use(await openTimeKeeper(folder.path, env));
+  const uplinkDeps = { ...common, codec: openS2Codec(), resolver: systemResolver(env), time };
   const uplink = scope.use(await openUplink(config.leafnodes.remotes[0]!, uplinkDeps, env, signal));
   const authenticator = scope.use(createAuthenticator(config, env));
   const doorDeps = { accounts, authenticator, limits, env, nextNumber };
@@ -173,6 +175,9 @@ async function settle(place: Place, hub: NatsServer): Promise<AsyncDisposable> {
   nats.subscribe("down.>", { queue: "workers", callback: () => undefined });
   nats.publish("down.a", "hello");
   await nats.flush();
+  const gone = await connect({ servers: `127.0.0.1:${place.natsPort}`, user: "ann", pass: PASSWORD, name: "gone" });
+  await gone.close();
+  await assert.rejects(connect({ servers: `127.0.0.1:${place.natsPort}`, user: "ann", pass: "wrong", reconnect: false }));
   const login = { username: "dev", password: PASSWORD, clientId: "device-1", reconnectPeriod: 0 };
   const device = await connectAsync(`mqtt://127.0.0.1:${place.mqttPort}`, login);
   scope.defer(() => device.endAsync(true));
@@ -206,12 +211,16 @@ const COMPARED = [
   "/connz",
   "/connz?subs=1&auth=1",
   "/connz?subs=detail",
+  "/connz?state=closed&auth=1",
+  "/connz?state=all",
   "/leafz?subs=1",
   "/subsz",
   "/subsz?subs=1&acc=EDGE",
   "/subsz?subs=1&test=down.a",
   "/accountz",
   "/accountz?acc=EDGE",
+  "/accstatz",
+  "/accstatz?unused=1",
   "/healthz",
 ];
 
@@ -308,6 +317,10 @@ test("bad parameters get the same status as from nats-server, and a sentence", a
   const same = [
     "/connz?sort=bogus",
     "/connz?sort=stop",
+    "/connz?state=any&sort=reason",
+    "/connz?state=closed&sort=stop",
+    "/connz?state=closed&sort=reason",
+    "/accstatz?unused=zz",
     "/connz?limit=x",
     "/connz?limit=-1",
     "/connz?offset=-1",

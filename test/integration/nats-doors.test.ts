@@ -11,22 +11,10 @@ import {
   nkeyAuthenticator,
   wsconnect,
 } from "@nats-io/transport-node";
-import { createAuthenticator } from "#access/authenticator.ts";
-import { systemClock } from "#base/clock.ts";
-import { systemDisk } from "#base/disk.ts";
-import { systemEntropy } from "#base/entropy.ts";
-import { formatFault } from "#base/fault.ts";
-import { silentLog } from "#base/log.ts";
-import { systemNet } from "#base/net.ts";
-import { parseConfig } from "#config/config.ts";
-import { hashPasswords } from "#config/hash-passwords.ts";
-import type { SettingsDocument } from "#config/settings-file.ts";
-import { openNats } from "#ingress/nats/nats-ingress.ts";
-import { AccountRouter } from "#router/router.ts";
 import { type Certificates, certificates } from "../support/certificates.ts";
 import { type Claims, TestNkey, TestOperator } from "../support/jwt.ts";
 import { natsJs } from "../support/nats-client.ts";
-import { NatsServer, type ServerConfig } from "../support/nats-server.ts";
+import { accounts, PLACES, type Place } from "../support/nats-places.ts";
 
 const BCRYPT = "$2a$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"; // correct horse
 const ROBOT = new TestNkey("user");
@@ -39,62 +27,6 @@ before(async () => {
   made = await certificates();
 });
 after(() => made[Symbol.asyncDispose]());
-
-interface Place extends AsyncDisposable {
-  readonly port: number;
-  readonly webSocketPort: number;
-}
-
-/** What differs between the two is only how they are told. */
-interface Setup {
-  readonly ours: SettingsDocument;
-  readonly theirs: ServerConfig;
-}
-
-const PLACES: Readonly<Record<string, (setup: Setup) => Promise<Place>>> = {
-  async ours({ ours }) {
-    const env = { clock: systemClock(), net: systemNet(), disk: systemDisk(), entropy: systemEntropy(), log: silentLog() };
-    const document = structuredClone({ listen: LOOPBACK, ...ours }) as SettingsDocument;
-    await hashPasswords(document, env.entropy);
-    const { config, faults } = parseConfig(document, { deviceId: "0123456789", dataDir: "/nowhere" });
-    assert.ok(config !== undefined, faults.map(formatFault).join());
-    const accounts = new Map(config.accounts.map(({ name }) => [name, new AccountRouter(name, env.entropy)] as const));
-    const authenticator = createAuthenticator(config, env);
-    const { serverName, limits, tls, websocket } = config;
-    const deps = { env, serverName, authenticator, accounts, limits, tls, websocket };
-    const ingress = await openNats(config.listen!, deps, new AbortController().signal);
-    return {
-      port: ingress.endpoint.port,
-      webSocketPort: ingress.webSocketEndpoint?.port ?? 0,
-      [Symbol.asyncDispose]: () => ingress[Symbol.asyncDispose](),
-    };
-  },
-  async "nats-server 2.15"({ theirs }) {
-    const server = await NatsServer.start({ version: "2.15", config: theirs });
-    return {
-      port: server.port("client"),
-      webSocketPort: "websocket" in theirs ? server.port("websocket") : 0,
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-    };
-  },
-};
-
-const ANYONE = { user: "anyone", password: "correct horse" };
-
-/** Both with one account and these users, `anyone` among them, who needs no login. */
-function accounts(
-  users: readonly object[],
-  trusted_keys: readonly string[] = [],
-): { ours: SettingsDocument; theirs: ServerConfig } {
-  const all = [ANYONE, ...users];
-  return {
-    ours: {
-      no_auth_user: "anyone",
-      accounts: [{ name: "EDGE", users: all.map((user) => ({ ...user, nats: true })), trusted_keys: [...trusted_keys] }],
-    },
-    theirs: { no_auth_user: "anyone", accounts: { EDGE: { users: all } } },
-  };
-}
 
 async function echoes(connection: NatsConnection): Promise<void> {
   const subscription = connection.subscribe("a", { max: 1 });

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { jetstreamManager, jetstream as jetstreamOf } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
-import { headers, type NatsConnection } from "@nats-io/transport-node";
+import { headers, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { type Hub, LEAF, startHub } from "../support/hub.ts";
 import { natsJs } from "../support/nats-client.ts";
 import { startSpoke, type TestSpoke } from "../support/spoke.ts";
@@ -24,8 +24,8 @@ async function spokeOf(hub: Hub, more: Parameters<typeof startSpoke>[0] = {}): P
   });
 }
 
-function localClient(spoke: TestSpoke): Promise<NatsConnection & AsyncDisposable> {
-  return natsJs(spoke.spoke.natsEndpoint!.port, { user: LOCAL.user, pass: LOCAL.password });
+function localClient(spoke: TestSpoke, options: NodeConnectionOptions = {}): Promise<NatsConnection & AsyncDisposable> {
+  return natsJs(spoke.spoke.natsEndpoint!.port, { user: LOCAL.user, pass: LOCAL.password, ...options });
 }
 
 /** Asks again until somebody answers: interest takes a moment to cross the link. */
@@ -73,6 +73,44 @@ for (const version of ["2.10", "2.15"] as const) {
     assert.deepEqual([answer.string(), answer.headers?.get("Trace")], ["7 hi", "7"]);
     await assert.rejects(local.request("nobody.anywhere", "", { timeout: 10_000 }), /no responders/);
     assert.equal(spoke.spoke.report().nats?.clients, 1);
+  });
+
+  test(`hub ${version}: what a group's only member here publishes without echo goes to the group's members at the hub`, async () => {
+    await using hub = await startHub({ version });
+    await using spoke = await spokeOf(hub);
+    await spoke.untilReady();
+    await using deaf = await localClient(spoke, { noEcho: true });
+    await using other = await localClient(spoke);
+    const remote = await hub.connect();
+    let [own, theirs, others] = [0, 0, 0];
+    const isComplete = Promise.withResolvers<void>();
+    remote.subscribe("jobs", {
+      queue: "workers",
+      callback: (_, message) => {
+        theirs += 1;
+        message.respond("hub");
+        if (theirs === 101) isComplete.resolve();
+      },
+    });
+    const worker = deaf.subscribe("jobs", { queue: "workers", callback: () => void (own += 1) });
+    await Promise.all([remote.flush(), deaf.flush()]);
+    assert.equal(await ask(deaf, "jobs"), "hub");
+    theirs = 1; // those before may have been asked in vain
+    for (let i = 0; i < 100; i++) deaf.publish("jobs", String(i));
+    await isComplete.promise;
+    assert.equal(own, 0);
+    other.subscribe("jobs", {
+      queue: "workers",
+      callback: (_, message) => {
+        others += 1;
+        message.respond("here");
+      },
+    });
+    await other.flush();
+    for (let i = 0; i < 20; i++) assert.equal((await deaf.request("jobs", "", { timeout: 5_000 })).string(), "here");
+    await deaf.flush();
+    assert.deepEqual([own, theirs, others], [0, 101, 20]);
+    worker.unsubscribe();
   });
 
   test(`hub ${version}: its JetStream works from a local client: a stream, publishing with acknowledgement, a pull consumer`, async () => {
@@ -179,6 +217,59 @@ for (const version of ["2.10", "2.15"] as const) {
     await ask(local, "$JS.API.STREAM.INFO.KEPT");
     const { state } = await jetstream(local, "STREAM.INFO.KEPT");
     assert.equal((state as { messages: number }).messages, 50);
+  });
+}
+
+for (const domain of [undefined, "hub"] as const) {
+  const where = domain === undefined ? "without a domain" : "with a domain";
+  test(`JetStream's libraries are told at once that the hub is away, and go on when it is back, ${where}`, async () => {
+    const config = domain === undefined ? {} : { config: { jetstream: { domain } } };
+    await using hub = await startHub({ version: "2.15", jetstream: true, ...config });
+    await using spoke = await spokeOf(hub);
+    await spoke.untilReady();
+    await using local = await localClient(spoke);
+    const api = domain === undefined ? "$JS.API.INFO" : `$JS.${domain}.API.INFO`;
+    await ask(local, api);
+    const options = domain === undefined ? {} : { domain };
+    const manager = await jetstreamManager(local, options);
+    const js = jetstreamOf(local, options);
+    await manager.streams.add({ name: "LOG", subjects: ["log.>"] });
+    await manager.consumers.add("LOG", { durable_name: "tool", ack_policy: "explicit" });
+    const consumer = await js.consumers.get("LOG", "tool");
+    const kv = await new Kvm(js).create("settings");
+    const files = await new Objm(js).create("files");
+    const found: string[] = [];
+    const isBegun = Promise.withResolvers<void>();
+    const consuming = await consumer.consume({ max_messages: 10, idle_heartbeat: 1_000, expires: 2_000 });
+    const isRead = (async () => {
+      for await (const message of consuming) {
+        found.push(message.string());
+        await message.ackAck();
+        isBegun.resolve();
+        if (found.length === 2) return;
+      }
+    })();
+    await js.publish("log.a", "before");
+    await isBegun.promise;
+    await hub.server.kill();
+    await spoke.until("the link is gone", (report) => report.remotes[0]!.link.state !== "ready");
+    const start = performance.now();
+    const away = /no responders|jetstream is not enabled|503/i;
+    await assert.rejects(js.publish("log.a", "while it was away"), away);
+    await assert.rejects(manager.streams.info("LOG"), away);
+    await assert.rejects(js.consumers.get("LOG", "tool"), away);
+    await assert.rejects(kv.put("interval", "30s"), away);
+    await assert.rejects(kv.get("interval"), away);
+    await assert.rejects(files.putBlob({ name: "image" }, new Uint8Array(10)), away);
+    assert.ok(performance.now() - start < 8_000, "told, not left waiting");
+    await hub.server.restart();
+    await spoke.untilReady();
+    await ask(local, api);
+    await js.publish("log.a", "after");
+    await isRead;
+    assert.deepEqual(found, ["before", "after"]);
+    await kv.put("interval", "30s");
+    assert.equal((await kv.get("interval"))?.string(), "30s");
   });
 }
 

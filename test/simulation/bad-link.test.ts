@@ -7,6 +7,7 @@ import { ensureDirectory } from "#base/disk.ts";
 import { silentLog } from "#base/log.ts";
 import { systemResolver } from "#base/resolver.ts";
 import type { Json } from "#base/schema.ts";
+import { openTimeKeeper, type TimeKeeper } from "#base/time-keeper.ts";
 import { FLAG_DURABLE } from "#core/batch.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
 import { outboxOptions } from "#outbox/options.ts";
@@ -41,6 +42,7 @@ class World implements AsyncDisposable {
   readonly router: AccountRouter;
   hub!: MemoryHub;
   uplink!: Awaited<ReturnType<typeof openUplink>>;
+  time!: TimeKeeper;
   /** Paused publishers, as an MQTT client would be. */
   readonly origin = new RecordingOrigin("mqtt");
   readonly sentAt = new Map<string, number>();
@@ -79,6 +81,7 @@ class World implements AsyncDisposable {
       maxPayload: 1024 * 1024,
       codec: openS2Codec(),
       resolver: systemResolver(env),
+      time: (world.time = await openTimeKeeper("/data", env)),
     };
     const options = remoteFrom({ urls: [world.hub.url], compression: "off", reconnect: { min: "1s", max: "60s" }, ...remote });
     world.uplink = await openUplink(options, deps, env, new AbortController().signal);
@@ -118,6 +121,7 @@ class World implements AsyncDisposable {
     const closing = this.uplink[Symbol.asyncDispose]();
     await this.net.pass(5000); // its goodbye
     await closing;
+    await this.time[Symbol.asyncDispose]();
     await this.hub[Symbol.asyncDispose]();
     await this.net[Symbol.asyncDispose]();
   }

@@ -1,9 +1,12 @@
 // A spoke's outbox in a cruel world: simulated disk, clock and link, a hub that counts, power that fails. Everything follows from
 // one seed. What must hold, whatever happens:
 //
-//   acknowledged  a message that was called safe reaches the hub, and the whole batch of its ticket with it
+//   acknowledged  a message that was called safe reaches the hub, and the whole batch of its ticket with it;
+//                 with confirm: stored it reaches the stream, whether that is full, silent or late meanwhile
 //   identity      one Nats-Msg-Id, one message, for ever; so a stream that drops doubles has each message once
-//   order         on one subject, messages first reach the hub in the order they were published
+//   once a link   nothing is sent twice over one link, unless its stream did not say that it has it
+//   order         on one subject, messages first reach the hub in the order they were published; with order: live_first those from
+//                 the backlog do, and those that pass it do
 //   at most once  what is not kept never arrives twice, nor behind a newer one of its subject
 //   progress      with a hub that answers, something moves until everything is delivered; no publisher stays paused
 //   start         the outbox opens after every cut
@@ -12,66 +15,51 @@
 
 import assert from "node:assert/strict";
 import type { Clock } from "#base/clock.ts";
-import { decode } from "#base/decode.ts";
 import { ensureDirectory } from "#base/disk.ts";
 import { silentLog } from "#base/log.ts";
-import { flagsFor, headersOf, payloadOf, subjectOf } from "#core/batch.ts";
-import { BatchBuilder } from "#core/batch-builder.ts";
-import type { Carrier, HubView } from "#outbox/hub-view.ts";
-import { outboxOptions } from "#outbox/options.ts";
-import { type Outbox, openOutbox } from "#outbox/outbox.ts";
-import { HubInterest } from "#uplink/hub-interest.ts";
-import { LeafParser } from "#wire/leaf-parser.ts";
-import { WireWriter } from "#wire/wire-writer.ts";
+import { STORED_TIMEOUT_MS } from "#outbox/awaiting.ts";
 import { FakeClock, turn } from "../support/fake-clock.ts";
 import { FakeDisk } from "../support/fake-disk.ts";
-import { RecordingOrigin } from "../support/router-fixtures.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import { DIRECTORY, Life, SUBJECTS_FICKLE, SUBJECTS_STEADY } from "./outbox-life.ts";
+import { type Arrival, isStored } from "./outbox-wire.ts";
+import { type Mood, StreamModel } from "./stream-model.ts";
 
-const DIRECTORY = "/data/outbox/EDGE";
-/** Wanted by the hub all the time. */
-const STEADY = ["alarm.a", "state.a", "state.b", "telemetry.a", "bulk.a"] as const;
-/** Wanted now and then, and held meanwhile. */
-const FICKLE = ["alarm.x", "state.x", "state.y", "telemetry.x", "bulk.x"] as const;
-const SUBJECTS = [...STEADY, ...FICKLE];
+const SUBJECTS = [...SUBJECTS_STEADY, ...SUBJECTS_FICKLE];
 /** The network and the hub take this long for a PING at most. */
 const RTT_MS_MAX = 120;
 /** Rounds of RTT_MS_MAX in which nothing moves although the hub answers: longer than anything that is tried again after a while. */
-const IDLE_ROUNDS_MAX = 40;
-/** Messages published at QoS 0 are kept where the rule says always, else sent at once or not at all. */
-const KEPT_ALWAYS = /^(alarm|telemetry)\./;
-
-const OPTIONS = (() => {
-  const rules = [
-    { subjects: ["alarm.>"], class: "alarm", keep: "always" },
-    { subjects: ["telemetry.>"], class: "telemetry", keep: "always" },
-    { subjects: ["bulk.>"], class: "bulk", keep: "durable", no_interest: "hold" },
-    { subjects: [">"], class: "state", keep: "durable", no_interest: "hold" },
-  ];
-  const decoded = decode(outboxOptions, { free_reserve: "0B", max_bytes: "1GiB", rules }, "/data");
-  assert.ok("value" in decoded);
-  return decoded.value;
-})();
+const IDLE_ROUNDS_MAX = 800;
+const MOODS: readonly Mood[] = ["well", "well", "full", "silent"];
 
 export class OutboxWorld {
   readonly clock = new FakeClock();
   readonly disk: FakeDisk;
+  readonly stream: StreamModel;
   readonly acked = new Set<string>();
   readonly received = new Set<string>();
   cuts = 0;
   published = 0;
   doubles = 0;
   receivedLive = 0;
+  /** Of rules that let fresh messages pass: first seen as history, and as fresh. */
+  historical = 0;
+  fresh = 0;
   #life = 0;
   readonly #random: () => number;
-  readonly #hubWants = new Set<string>(STEADY);
+  readonly #hubWants = new Set<string>(SUBJECTS_STEADY);
   readonly #idOf = new Map<string, string>();
   readonly #payloadOf = new Map<string, string>();
+  readonly #breaches: string[] = [];
+  /** Ids that the outbox of this life knows to be stored, and not to be. */
+  readonly #answered = new Set<string>();
+  readonly #refused = new Set<string>();
   readonly #lastFirst = new Map<string, number>();
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
     this.disk = new FakeDisk({ random: this.#random });
+    this.stream = new StreamModel(this.#random);
   }
 
   /** One life: opens, lives through `steps` random events, loses power. */
@@ -81,6 +69,7 @@ export class OutboxWorld {
     this.disk.strikeAfter(this.#chance(0.5) ? 1 + this.#upTo(steps * 2) : undefined);
     for (let i = 0; i < steps && !life.isDead(); i++) await this.#step(life);
     life.end();
+    assert.deepEqual(this.#breaches, []);
     this.disk.strikeAfter(undefined);
     this.disk.powerCut();
     this.cuts += 1;
@@ -91,7 +80,8 @@ export class OutboxWorld {
   async settle(): Promise<void> {
     for (const subject of SUBJECTS) this.#hubWants.add(subject);
     const life = await this.#open();
-    life.connect(this.#hubWants);
+    this.stream.mood = "well";
+    life.connect(this.#hubWants, true);
     let before = "";
     for (let idle = 0; idle < IDLE_ROUNDS_MAX && !life.isDrained(); idle++) {
       await this.clock.pass(RTT_MS_MAX);
@@ -103,8 +93,13 @@ export class OutboxWorld {
     assert.ok(life.isDrained(), `the backlog does not drain: ${JSON.stringify(life.outbox.status())}`);
     assert.ok(!life.outbox.isFull && !life.isPaused, "publishers are paused though there is room");
     await life.close();
-    const missing = [...this.acked].filter((payload) => !this.received.has(payload));
-    assert.deepEqual(missing.slice(0, 5), [], `${missing.length} acknowledged messages never reached the hub`);
+    assert.deepEqual(this.#breaches, []);
+    const missing = [...this.acked].filter((payload) => !this.#hasArrived(payload));
+    assert.deepEqual(missing.slice(0, 5), [], `${missing.length} acknowledged messages never reached the hub, or their stream`);
+  }
+
+  #hasArrived(payload: string): boolean {
+    return isStored(payload) ? this.stream.stored.has(payload) || this.stream.refused.has(payload) : this.received.has(payload);
   }
 
   /** The power fails while the outbox opens. */
@@ -135,12 +130,13 @@ export class OutboxWorld {
         life.deliverSome(); // and while the lanes go on by that:
         await this.#ticks(10);
       }
-      const subject = FICKLE[this.#upTo(FICKLE.length)]!;
+      const subject = SUBJECTS_FICKLE[this.#upTo(SUBJECTS_FICKLE.length)]!;
       if (!this.#hubWants.delete(subject)) this.#hubWants.add(subject);
       life.tellInterest(subject, this.#hubWants.has(subject));
     } else if (dice < 0.935) this.disk.faults.failDatasyncIn = 1 + this.#upTo(2);
     else if (dice < 0.95) this.disk.faults.failWriteIn = 1 + this.#upTo(2);
     else if (dice < 0.965) this.#failOneRead();
+    else if (dice < 0.98) this.stream.mood = MOODS[this.#upTo(MOODS.length)]!;
     else await this.clock.pass(1000 + this.#upTo(70_000));
     await this.#lookAway();
   }
@@ -176,8 +172,11 @@ export class OutboxWorld {
       log: silentLog(),
     };
     await ensureDirectory(env.disk, DIRECTORY);
-    return await Life.open(env, {
+    this.#answered.clear();
+    this.#refused.clear();
+    const life = await Life.open(env, {
       random: this.#random,
+      inbox: `_INBOX.life${this.#life}`,
       disk: this.disk,
       onDead: () => {
         this.#life += 1;
@@ -187,11 +186,23 @@ export class OutboxWorld {
         return `${subject}:${this.published}:${"x".repeat(this.#upTo(60))}`;
       },
       onAcked: (payload) => this.acked.add(payload),
-      onReceived: (subject, id, payload) => {
-        if (id === undefined) this.#receiveLive(subject, payload);
-        else this.#receive(subject, id, payload);
+      onAnswered: ({ id, ack }) => {
+        if (ack.is === "stored") this.#answered.add(id);
+        else this.#refused.add(id);
+      },
+      onBreach: (what) => this.#breaches.push(what),
+      now: () => this.clock.now(),
+      mayReturn: (id, age) => !this.#answered.has(id) && (this.#refused.has(id) || age >= STORED_TIMEOUT_MS),
+      onReceived: (arrival) => {
+        if (arrival.id === undefined) this.#receiveLive(arrival);
+        else this.#receive(arrival, arrival.id);
+        const { subject, id, payload, reply } = arrival;
+        assert.equal(reply !== "", id !== undefined && isStored(subject), `on ${subject} the reply subject is "${reply}"`);
+        const answer = reply === "" ? undefined : this.stream.take(subject, id!, payload, reply, this.clock.now());
+        if (answer !== undefined) life.onAnswer(answer);
       },
     });
+    return life;
   }
 
   /** Its timers stop when the power fails: the machine does nothing any more. */
@@ -210,7 +221,7 @@ export class OutboxWorld {
   }
 
   /** What a stream with an endless duplicate window would check. */
-  #receive(subject: string, id: string, payload: string): void {
+  #receive({ subject, payload, isHistorical }: Arrival, id: string): void {
     assert.equal(this.#payloadOf.get(id) ?? payload, payload, `id ${id} stands for two messages`);
     assert.equal(this.#idOf.get(payload) ?? id, id, `message ${payload} has two ids`);
     this.#payloadOf.set(id, payload);
@@ -220,11 +231,15 @@ export class OutboxWorld {
       return;
     }
     this.received.add(payload);
-    this.#inOrder(subject, payload);
+    const mayPass = /^(live|both)\./.test(subject);
+    assert.ok(mayPass || !isHistorical, `${payload} is of a rule that keeps the order, and says that it is history`);
+    if (isHistorical) this.historical += 1;
+    else if (mayPass) this.fresh += 1;
+    this.#inOrder(isHistorical ? `history of ${subject}` : subject, payload);
   }
 
   /** What was not kept overtakes what was, but never its own kind. */
-  #receiveLive(subject: string, payload: string): void {
+  #receiveLive({ subject, payload }: Arrival): void {
     this.receivedLive += 1;
     this.#inOrder(`live ${subject}`, payload);
   }
@@ -242,253 +257,5 @@ export class OutboxWorld {
 
   #upTo(end: number): number {
     return Math.floor(this.#random() * end);
-  }
-}
-
-interface LifeEvents {
-  readonly random: () => number;
-  readonly disk: FakeDisk;
-  /** The power failed, by itself or in the middle of something. */
-  onDead(): void;
-  onPublish(subject: string): string;
-  onAcked(payload: string): void;
-  /** Without an id: it was not kept. */
-  onReceived(subject: string, id: string | undefined, payload: string): void;
-}
-
-/** The outbox from one start to the next power cut, with its link. */
-class Life {
-  outbox!: Outbox;
-  #interest!: HubInterest;
-  readonly #events: LifeEvents;
-  /** Payloads per ticket that wait for their acknowledgement. */
-  readonly #waiting: { readonly ticket: number; readonly payloads: string[] }[] = [];
-  readonly #batch = new BatchBuilder();
-  #wire: Wire | undefined;
-  #ticket = 0;
-  #isOver = false;
-  #isDead = false;
-  /** As the router would have told the publishers. */
-  isPaused = false;
-
-  private constructor(events: LifeEvents) {
-    this.#events = events;
-    events.disk.onStrike = () => {
-      this.#isDead = true;
-      this.#wire?.cutOff();
-      events.onDead();
-    };
-  }
-
-  static async open(
-    env: {
-      clock: Clock;
-      disk: ReturnType<FakeDisk["mount"]>;
-      entropy: { random(): number; bytes(n: number): Buffer };
-      log: ReturnType<typeof silentLog>;
-    },
-    events: LifeEvents,
-  ): Promise<Life> {
-    const life = new Life(events);
-    life.#interest = await HubInterest.open(DIRECTORY, env, () => life.outbox.onInterest());
-    const view: HubView = {
-      listening: (subject, served) => life.#interest.listening(subject, served),
-      groups: (subject, served) => life.#interest.groups(subject, served),
-      mayExport: () => true,
-      payloadBytesMax: 1_000_000,
-    };
-    const deps = { device: "dev", directory: DIRECTORY, hub: view, origin: new RecordingOrigin("hub"), servedGroups: () => [] };
-    life.outbox = await openOutbox(OPTIONS, deps, env, new AbortController().signal);
-    life.outbox.attach({
-      invalidate: () => undefined,
-      onSafe: (watermark) => life.#onSafe(watermark),
-      onRoom: () => {
-        life.isPaused &&= life.outbox.isFull;
-      },
-    });
-    return life;
-  }
-
-  get isConnected(): boolean {
-    return this.#wire !== undefined;
-  }
-
-  /** The power failed in the middle of something. */
-  isDead(): boolean {
-    return this.#isDead;
-  }
-
-  isDrained(): boolean {
-    const { depth, mode } = this.outbox.status();
-    return depth === 0 && mode === "direct";
-  }
-
-  /** Something that changes for as long as anything moves. */
-  progress(): string {
-    const { depth, delivered, lanes } = this.outbox.status();
-    return JSON.stringify([depth, delivered, lanes.map(({ mode, confirmedSeq }) => [mode, confirmedSeq])]);
-  }
-
-  publish(count: number): void {
-    if (this.isPaused) return;
-    this.#batch.beginOwn();
-    const payloads: string[] = [];
-    for (let i = 0; i < count; i++) {
-      const subject = SUBJECTS[Math.floor(this.#events.random() * SUBJECTS.length)]!;
-      const qos = this.#events.random() < 0.7 ? 1 : 0;
-      const payload = this.#events.onPublish(subject);
-      if (qos > 0 || KEPT_ALWAYS.test(subject)) payloads.push(payload);
-      this.#batch.add({ subject, payload: Buffer.from(payload), flags: flagsFor(qos, qos > 0, false) });
-    }
-    const ticket = this.#ticket + 1;
-    let staged = 0;
-    for (let i = 0; i < count; i++) {
-      if (this.outbox.take(this.#batch, i, this.outbox.plan(subjectOf(this.#batch, i), []), ticket)) staged += 1;
-    }
-    assert.equal(staged, payloads.length, "with no_interest hold everything is kept that its rule or its publisher wants kept");
-    if (staged > 0) {
-      this.#ticket = ticket;
-      this.#waiting.push({ ticket, payloads });
-    }
-    this.outbox.flush();
-    this.isPaused = this.outbox.isFull;
-  }
-
-  connect(wants: ReadonlySet<string>): void {
-    this.#wire = new Wire(this.outbox, this.#events);
-    for (const subject of wants) this.#interest.add(subject, null);
-    this.#interest.complete();
-    this.outbox.onReady(this.#wire);
-  }
-
-  /** The link breaks; `share` of what is on its way still arrives, its PONGs do not. */
-  disconnect(share: number): void {
-    this.#wire!.breakOff(share);
-    this.#wire = undefined;
-    this.#interest.clear();
-    this.outbox.onDown();
-  }
-
-  tellInterest(subject: string, isWanted: boolean): void {
-    if (!this.isConnected) return;
-    const isChanged = isWanted ? this.#interest.add(subject, null) : this.#interest.remove(subject, null);
-    if (isChanged) this.outbox.onInterest(subject);
-  }
-
-  deliverSome(): void {
-    this.#wire?.deliver(this.#events.random());
-  }
-
-  deliverAll(): void {
-    this.#wire?.deliver(1);
-  }
-
-  end(): void {
-    this.#isOver = true;
-    this.#wire?.breakOff(this.#events.random());
-    this.#wire = undefined;
-  }
-
-  async close(): Promise<void> {
-    this.outbox.onDown();
-    await this.outbox[Symbol.asyncDispose]();
-    await this.#interest[Symbol.asyncDispose]();
-  }
-
-  #onSafe(watermark: number): void {
-    if (this.#isOver || this.isDead()) return; // nobody is there any more to send a PUBACK
-    while (this.#waiting.length > 0 && this.#waiting[0]!.ticket <= watermark) {
-      for (const payload of this.#waiting.shift()!.payloads) this.#events.onAcked(payload);
-    }
-  }
-}
-
-/** The bytes between outbox and hub, and the PONGs back. */
-class Wire implements Carrier {
-  readonly out = new WireWriter();
-  readonly #outbox: Outbox;
-  readonly #hub: LeafParser;
-  readonly #random: () => number;
-  readonly #flying: Buffer[] = [];
-  /** Bytes that may be under way. */
-  readonly #window: number;
-  #underWay = 0;
-  /** Somebody was told that there is no room: he must hear when there is. */
-  #isFull = false;
-  #pongs = 0;
-  #isBroken = false;
-  #isCutOff = false;
-
-  constructor(outbox: Outbox, events: LifeEvents) {
-    this.#outbox = outbox;
-    this.#random = events.random;
-    this.#window = events.random() < 0.25 ? Number.POSITIVE_INFINITY : 200 + Math.floor(events.random() * 4000);
-    const unexpected = () => assert.fail("a spoke does not send this");
-    this.#hub = new LeafParser({
-      onBatch: (batch) => {
-        for (let i = 0; i < batch.count; i++) {
-          const id = /Nats-Msg-Id: (\S+)/.exec(headersOf(batch, i).toString("latin1"))?.[1];
-          events.onReceived(subjectOf(batch, i), id, payloadOf(batch, i).toString());
-        }
-      },
-      onPing: () => {
-        this.#pongs += 1;
-      },
-      onPong: unexpected,
-      onInterest: unexpected,
-      onInterestGone: unexpected,
-      onInfo: unexpected,
-      onError: unexpected,
-    });
-  }
-
-  get room(): number {
-    return Math.max(0, this.#window - this.#underWay - this.out.pendingBytes);
-  }
-
-  get isCongested(): boolean {
-    if (this.room > 0) return false;
-    this.#isFull = true;
-    return true;
-  }
-
-  flush(): void {
-    if (this.out.pendingBytes === 0) return;
-    const bytes = this.out.take();
-    if (this.#isCutOff) return;
-    this.#flying.push(Buffer.from(bytes));
-    this.#underWay += bytes.length;
-    this.out.giveBack(bytes);
-  }
-
-  barrier(): void {
-    this.out.text("PING\r\n");
-  }
-
-  /** Brings some of what flies to the hub, and some of its PONGs back, in order. */
-  deliver(share: number): void {
-    const chunks = Math.ceil(this.#flying.length * share);
-    for (const chunk of this.#flying.splice(0, chunks)) {
-      this.#hub.parse(chunk);
-      this.#underWay -= chunk.length;
-    }
-    for (let pongs = Math.ceil(this.#pongs * (share === 1 ? 1 : this.#random())); pongs > 0 && !this.#isBroken; pongs--) {
-      this.#pongs -= 1;
-      this.#outbox.onReceipt();
-    }
-    if (!this.#isFull || this.#isBroken || this.#underWay > this.#window * 0.75) return;
-    this.#isFull = false;
-    this.#outbox.onRoom();
-  }
-
-  /** Nobody is there any more who could send: what flies, flies. */
-  cutOff(): void {
-    this.#isCutOff = true;
-  }
-
-  breakOff(share: number): void {
-    this.#isBroken = true;
-    const bytes = Buffer.concat(this.#flying.splice(0));
-    this.#hub.parse(bytes.subarray(0, Math.floor(bytes.length * share)));
   }
 }

@@ -55,6 +55,8 @@ export class FakeDisk implements Disk {
   readonly counters: Counters = { writes: 0, writtenBytes: 0, datasyncs: 0, directorySyncs: 0, calls: 0 };
   /** Size of the disk: writes beyond it fail with ENOSPC after writing what fits. */
   totalBytes = 64 * 1024 ** 3;
+  /** A sync, of a file or a folder, waits for this before it has its effect: a slow disk on a fake clock. */
+  beforeSync: (() => Promise<void>) | undefined;
   /** Told after a strike has happened, with the lights already out. */
   onStrike: ((strike: Strike) => void) | undefined;
   readonly #random: () => number;
@@ -262,8 +264,9 @@ export class FakeDisk implements Disk {
     });
   }
 
-  #syncDirectory(call: Call): Promise<void> {
-    return this.#run(call, () => {
+  async #syncDirectory(call: Call): Promise<void> {
+    await this.beforeSync?.();
+    await this.#run(call, () => {
       const folder = this.#folder(call.path, "open");
       this.counters.directorySyncs += 1;
       if (this.#strikes("failSyncDirectoryIn")) throw fault("EIO", "fsync", call.path);
@@ -339,6 +342,7 @@ export class FakeDisk implements Disk {
       /** How many of `grown` further bytes fit; fewer make an ENOSPC. */
       fits: (grown) => Math.max(0, Math.min(grown, this.totalBytes - this.usedBytes)),
       writeFails: () => this.#strikes("failWriteIn"),
+      beforeSync: () => this.beforeSync?.(),
       datasyncFails: () => this.#strikes("failDatasyncIn"),
       random: this.#random,
       counters: this.counters,

@@ -23,6 +23,8 @@ export interface FileFaults {
   mayChange(): void;
   fits(grown: number): number;
   writeFails(): boolean;
+  /** A sync waits for what this gives. */
+  beforeSync(): Promise<void> | undefined;
   datasyncFails(): boolean;
   readonly random: () => number;
   readonly counters: Counters;
@@ -154,8 +156,9 @@ export class FakeFile implements DiskFile {
     });
   }
 
-  datasync(): Promise<void> {
-    return this.#effect(false, () => {
+  async datasync(): Promise<void> {
+    await this.#faults.beforeSync();
+    await this.#effect(false, () => {
       this.#faults.counters.datasyncs += 1;
       if (this.#faults.datasyncFails()) {
         this.#inode.forget();

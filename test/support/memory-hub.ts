@@ -1,9 +1,11 @@
 // The leaf port of a hub, in memory: introduces itself, answers CONNECT, says what it wants to hear, answers PINGs in order, and
-// writes down every message with the instant it came. For simulations on a ShapedNet; no TLS, no permissions.
+// writes down every message with the instant it came. It can be stopped and started again, change what it wants, fall silent.
+// For simulations on a ShapedNet or a net like it; no TLS, no permissions. Streams: memory-hub-streams.ts.
 
 import type { Clock, Millis } from "#base/clock.ts";
 import type { ByteStream, Listener, Net } from "#base/net.ts";
 import { headersOf, payloadOf, replyOf, subjectOf } from "#core/batch.ts";
+import { subjectMatches } from "#core/subject.ts";
 import { LeafParser } from "#wire/leaf-parser.ts";
 
 export interface Arrival {
@@ -34,25 +36,71 @@ export class MemoryHub implements AsyncDisposable {
   /** Every CONNECT it was sent. */
   readonly connects: Readonly<Record<string, unknown>>[] = [];
   pings = 0;
+  /** Reads on, and neither answers PINGs nor says anything else. */
+  isSilent = false;
+  readonly #net: Pick<Net, "listen">;
   readonly #clock: Clock;
   readonly #options: MemoryHubOptions;
+  readonly #wants: Set<string>;
   readonly #streams = new Set<ByteStream>();
   #listener: Listener | undefined;
+  #port: number;
   #latest: ByteStream | undefined;
 
-  static async listen(net: Net, clock: Clock, options: MemoryHubOptions = {}): Promise<MemoryHub> {
-    const hub = new MemoryHub(clock, options);
-    hub.#listener = await net.listen({ host: "127.0.0.1", port: options.port ?? 0 }, (stream) => hub.#accept(stream));
+  static async listen(net: Pick<Net, "listen">, clock: Clock, options: MemoryHubOptions = {}): Promise<MemoryHub> {
+    const hub = new MemoryHub(net, clock, options);
+    await hub.start();
     return hub;
   }
 
-  private constructor(clock: Clock, options: MemoryHubOptions) {
+  private constructor(net: Pick<Net, "listen">, clock: Clock, options: MemoryHubOptions) {
+    this.#net = net;
     this.#clock = clock;
     this.#options = options;
+    this.#port = options.port ?? 0;
+    this.#wants = new Set(options.interest ?? [">"]);
+  }
+
+  /** Listens, again after a `stop`: on the port it had. */
+  async start(): Promise<void> {
+    this.#listener = await this.#net.listen({ host: "127.0.0.1", port: this.#port }, (stream) => this.#accept(stream));
+    this.#port = this.#listener.endpoint.port;
+  }
+
+  /** Gone without a word, as a process that was killed. */
+  async stop(): Promise<void> {
+    await this.#listener?.[Symbol.asyncDispose]();
+    for (const stream of this.#streams) stream.destroy();
+    this.interest.clear();
   }
 
   get url(): string {
-    return `nats-leaf://127.0.0.1:${this.#listener!.endpoint.port}`;
+    return `nats-leaf://127.0.0.1:${this.#port}`;
+  }
+
+  /** It wants to hear what matches `filter` from now on, over restarts and new links. */
+  want(filter: string): void {
+    if (this.#wants.has(filter)) return;
+    this.#wants.add(filter);
+    this.says(`LS+ ${filter}`);
+  }
+
+  wantNoMore(filter: string): void {
+    if (this.#wants.delete(filter)) this.says(`LS- ${filter}`);
+  }
+
+  wants(filter: string): boolean {
+    return this.#wants.has(filter);
+  }
+
+  /** To the spoke, if it has announced that it wants `subject`, and is there. `headers`: a whole block, `reply`: as it stands in the line. */
+  sends(subject: string, message: { readonly reply?: string; readonly headers?: string; readonly payload: string }): void {
+    if (![...this.interest].some((filter) => subjectMatches(filter.split(" ")[0]!, subject))) return;
+    const { reply = "", headers = "", payload } = message;
+    const address = reply === "" ? subject : `${subject} ${reply}`;
+    const size = Buffer.byteLength(headers) + Buffer.byteLength(payload);
+    const line = headers === "" ? `LMSG ${address} ${size}` : `HMSG ${address} ${Buffer.byteLength(headers)} ${size}`;
+    this.says(`${line}\r\n${headers}${payload}`);
   }
 
   /** To the spoke on the latest connection. */
@@ -62,7 +110,7 @@ export class MemoryHub implements AsyncDisposable {
 
   /** One raw line on the latest connection; CRLF is added. */
   says(line: string): void {
-    this.#latest?.write(`${line}\r\n`);
+    if (!this.isSilent && this.#latest?.destroyed === false) this.#latest.write(`${line}\r\n`);
   }
 
   /** Closes every connection, politely. */
@@ -71,15 +119,16 @@ export class MemoryHub implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#listener?.[Symbol.asyncDispose]();
-    for (const stream of this.#streams) stream.destroy();
+    await this.stop();
   }
 
   #accept(stream: ByteStream): void {
     this.#streams.add(stream);
     this.#latest = stream;
     this.interest.clear();
-    const say = (line: string) => void stream.write(`${line}\r\n`);
+    const say = (line: string) => {
+      if (!this.isSilent && !stream.destroyed) stream.write(`${line}\r\n`);
+    };
     const parser = this.#parser(say);
     let early: Buffer | undefined = Buffer.alloc(0); // bytes before the end of the CONNECT line, which the leaf grammar does not know
     stream.on("error", () => stream.destroy()).on("close", () => this.#streams.delete(stream));
@@ -95,16 +144,15 @@ export class MemoryHub implements AsyncDisposable {
       this.connects.push(JSON.parse(early.subarray("CONNECT ".length, end).toString()));
       early = undefined;
       say(this.#info({ connect_info: true, remote_account: "APP" }));
-      for (const filter of ["$LDS.memory", ...(this.#options.interest ?? [">"])]) say(`LS+ ${filter}`);
+      for (const filter of ["$LDS.memory", ...this.#wants]) say(`LS+ ${filter}`);
       if (rest.length > 0) parser.parse(rest);
     });
     say(this.#info({ nonce: "bm9uY2U" }));
   }
 
   #info(more: Readonly<Record<string, unknown>>): string {
-    const { port } = this.#listener!.endpoint;
     const known = { server_id: "NMEMORY", server_name: "memory", version: "2.15.1", proto: 3, client_id: 1 };
-    const urls = { headers: true, max_payload: 1048576, info_on_connect: true, leafnode_urls: [`127.0.0.1:${port}`] };
+    const urls = { headers: true, max_payload: 1048576, info_on_connect: true, leafnode_urls: [`127.0.0.1:${this.#port}`] };
     return `INFO ${JSON.stringify({ ...known, ...urls, ...more, ...this.#options.info })} `;
   }
 

@@ -3,7 +3,7 @@
 import type { Batch } from "#core/batch.ts";
 import { payloadOf, subjectOf } from "#core/batch.ts";
 import { BatchBuilder, type MessageParts } from "#core/batch-builder.ts";
-import type { Origin, Plan, Sink, Subscription, Ticket, Upstream } from "#core/sink.ts";
+import type { Origin, Plan, Sink, Subscription, Taken, Ticket, Upstream } from "#core/sink.ts";
 
 export function message(subject: string, payload = "", flags = 0b1100): MessageParts {
   return { subject, payload: Buffer.from(payload), flags };
@@ -79,6 +79,8 @@ export class RecordingUpstream implements Upstream {
   isFull = false;
   isHearing = true;
   stages = true;
+  /** What it says of everything instead, when it is full. */
+  noRoom: "dropped" | "refused" | null = null;
   flushes = 0;
 
   plan(subject: string, servedGroups: readonly string[]): Plan {
@@ -87,9 +89,9 @@ export class RecordingUpstream implements Upstream {
     return {};
   }
 
-  take(batch: Batch, index: number): boolean {
+  take(batch: Batch, index: number): Taken {
     this.taken.push(`${subjectOf(batch, index)}=${payloadOf(batch, index).toString()}`);
-    return this.stages;
+    return this.noRoom ?? (this.stages ? "staged" : "passed");
   }
 
   hears(): boolean {

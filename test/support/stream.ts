@@ -15,9 +15,16 @@ export class HubStream {
   readonly #nats: NatsConnection;
   readonly #name: string;
 
-  static async create(nats: NatsConnection, name: string, subjects: readonly string[], replicas = 1): Promise<HubStream> {
+  /** `more`: laid over the stream's configuration. */
+  static async create(
+    nats: NatsConnection,
+    name: string,
+    subjects: readonly string[],
+    replicas = 1,
+    more: object = {},
+  ): Promise<HubStream> {
     const stream = new HubStream(nats, name);
-    const config = { name, subjects, num_replicas: replicas, retention: "limits", storage: "file", allow_direct: true };
+    const config = { name, subjects, num_replicas: replicas, retention: "limits", storage: "file", allow_direct: true, ...more };
     await stream.#ask(`STREAM.CREATE.${name}`, config);
     return stream;
   }
@@ -37,6 +44,20 @@ export class HubStream {
         throw new Error(`stream ${this.#name} holds ${messages} messages after ${withinMs} ms, wanted ${count}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+
+  /** Messages it holds now. */
+  async count(): Promise<number> {
+    return (await this.#state()).messages;
+  }
+
+  async update(more: object): Promise<void> {
+    const { config } = (await this.#ask(`STREAM.INFO.${this.#name}`, {})) as { config: object };
+    await this.#ask(`STREAM.UPDATE.${this.#name}`, { ...config, ...more });
+  }
+
+  async purge(): Promise<void> {
+    await this.#ask(`STREAM.PURGE.${this.#name}`, {});
   }
 
   /** Every payload, in the stream's order. */

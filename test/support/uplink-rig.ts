@@ -18,6 +18,7 @@ import { createLog, formatLine } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import { systemResolver } from "#base/resolver.ts";
 import type { Json } from "#base/schema.ts";
+import { openTimeKeeper } from "#base/time-keeper.ts";
 import type { Batch } from "#core/batch.ts";
 import { headersOf, payloadOf, replyOf, subjectOf } from "#core/batch.ts";
 import { BatchBuilder, type MessageParts } from "#core/batch-builder.ts";
@@ -76,6 +77,7 @@ export async function openRig(
     codec: openS2Codec(),
     resolver: systemResolver({ clock: systemClock(), disk: systemDisk() }),
     maxPayload: options.maxPayload ?? 1024 * 1024,
+    time: scope.use(await openTimeKeeper(folder.path, env)),
   };
   const block = { reconnect: { min: "50ms", max: "500ms" }, ...remote };
   const uplink = scope.use(await openUplink(decoded(remoteOptions, block), deps, env, new AbortController().signal));

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PING_INTERVAL_MS } from "#ingress/nats/connection.ts";
+import { PING_INTERVAL_MS } from "#ingress/nats/heartbeat.ts";
 import { MqttDoor } from "../wire/mqtt/harness.ts";
 import { NatsDoor, PASSWORD } from "../wire/nats/harness.ts";
 

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { systemDisk } from "#base/disk.ts";
 import { silentLog } from "#base/log.ts";
 import { accountz } from "#monitor/accountz.ts";
+import { accstatz } from "#monitor/accstatz.ts";
 import { connz } from "#monitor/connz.ts";
 import { goDuration, uptimeText } from "#monitor/go-text.ts";
 import { openMonitor } from "#monitor/monitor.ts";
@@ -12,7 +13,7 @@ import { LIMIT_MAX, Query, QueryError } from "#monitor/query.ts";
 import { RuntimeFigures } from "#monitor/runtime-figures.ts";
 import { subsz } from "#monitor/subsz.ts";
 import type { StatusReport } from "#status/report.ts";
-import type { ClientReport, ServerReport, ServerSource, SubscriptionReport } from "#status/server-report.ts";
+import type { ClientReport, ClosedClientReport, ServerReport, ServerSource, SubscriptionReport } from "#status/server-report.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const NONE = { in_messages: 0, in_bytes: 0, out_messages: 0, out_bytes: 0 };
@@ -25,7 +26,8 @@ const SERVER: ServerReport = {
   now: "2026-01-01T00:01:00.000Z",
   start: "2026-01-01T00:00:00.000Z",
   uptime_ms: 60_000,
-  nats: { host: "127.0.0.1", port: 4222 },
+  nats: { host: "127.0.0.1", port: 4222, tls: null },
+  websocket: null,
   mqtt: null,
   auth_required: true,
   limits: {
@@ -37,6 +39,7 @@ const SERVER: ServerReport = {
     ping_interval_ms: 120_000,
     pings: 2,
     connect_timeout_ms: 5000,
+    tls_timeout_ms: 5000,
   },
   remotes: [{ account: "EDGE", urls: ["wss://hub.example.com:443/leafnode"] }],
   resident_bytes: 50_000_000,
@@ -66,14 +69,20 @@ function client(number: number, more: Partial<ClientReport> = {}): ClientReport 
     library: "",
     library_version: "",
     mqtt_client_id: null,
+    tls: null,
     ...more,
   };
 }
 
-function source(clients: readonly ClientReport[], subscriptions: readonly SubscriptionReport[] = []): ServerSource {
+function source(
+  clients: readonly ClientReport[],
+  subscriptions: readonly SubscriptionReport[] = [],
+  closed: readonly ClosedClientReport[] = [],
+): ServerSource {
   return {
     server: () => SERVER,
     clients: () => clients,
+    closedClients: () => closed,
     leafs: () => [],
     leafFilters: () => [],
     accounts: () => [
@@ -87,8 +96,24 @@ function source(clients: readonly ClientReport[], subscriptions: readonly Subscr
         routes: 2,
         receivers: 3,
         receivers_max: 2,
+        client_traffic: { in_messages: 3, in_bytes: 30, out_messages: 5, out_bytes: 50 },
+        leaf_traffic: { in_messages: 1, in_bytes: 10, out_messages: 2, out_bytes: 20 },
+        slow: 1,
       },
-      { name: "LAB", clients: 0, leafs: 0, subscriptions: 1, inserts: 1, removes: 0, routes: 0, receivers: 0, receivers_max: 0 },
+      {
+        name: "LAB",
+        clients: 0,
+        leafs: 0,
+        subscriptions: 1,
+        inserts: 1,
+        removes: 0,
+        routes: 0,
+        receivers: 0,
+        receivers_max: 0,
+        client_traffic: NONE,
+        leaf_traffic: NONE,
+        slow: 0,
+      },
     ],
     subscriptions: ({ account }) => subscriptions.filter((each) => account === undefined || each.account === account),
     isSubject: (text) => !text.includes("*"),
@@ -194,9 +219,56 @@ test("/connz pages, filters by account, user and MQTT client, and hides who is l
   assert.equal(first!["rtt"], "250µs");
 });
 
-test("/connz refuses closed connections and unknown orders in a sentence, inherited names included", () => {
-  for (const search of ["?state=closed", "?state=x", "?sort=stop", "?sort=constructor", "?cid=-1"])
+test("/connz refuses unknown orders and states in a sentence, inherited names included, and orders of the closed for the open", () => {
+  for (const search of ["?state=x", "?state=constructor", "?sort=stop", "?state=all&sort=reason", "?sort=constructor", "?cid=-1"])
     assert.throws(() => connz(source([]), SERVER, new Query(search)), QueryError, search);
+});
+
+test("/connz tells of closed connections with end and reason, alone or among the open ones", () => {
+  const certificate = { subject: "CN=x", key_hash: "aa", hash: "bb" };
+  const tls = { version: "1.3", cipher: "TLS_AES_128_GCM_SHA256", is_first: true, certificate };
+  const closed = [
+    { ...client(7, { tls }), stop: "2026-01-01T00:00:59.000Z", reason: "Stale Connection" },
+    { ...client(5, { account: "", user: "eve" }), stop: "2026-01-01T00:00:50.000Z", reason: "Authentication Failure" },
+  ];
+  const ask = (search: string) => {
+    const from = source([client(6, { tls })], [], closed);
+    return (connz(from, SERVER, new Query(search)) as { connections: Record<string, unknown>[] }).connections;
+  };
+  const cids = (search: string) => ask(search).map(({ cid }) => cid);
+  assert.deepEqual(cids("?state=open"), [6]);
+  assert.deepEqual(cids("?state=CLOSED"), [5, 7]);
+  assert.deepEqual(cids("?state=any"), [5, 6, 7]);
+  assert.deepEqual(cids("?state=closed&sort=stop"), [7, 5]);
+  assert.deepEqual(cids("?state=closed&sort=reason"), [5, 7]);
+  assert.deepEqual(cids("?state=closed&user=ann"), [7]);
+  assert.deepEqual(cids("?cid=7"), []);
+  const [eve, stale] = ask("?state=closed&auth=1");
+  assert.deepEqual([eve!["authorized_user"], eve!["account"], eve!["name_tag"]], ["eve", undefined, undefined]);
+  assert.deepEqual([stale!["reason"], stale!["stop"]], ["Stale Connection", "2026-01-01T00:00:59.000Z"]);
+  const { tls_version, tls_first, tls_peer_certs } = stale!;
+  assert.deepEqual([tls_version, tls_first, tls_peer_certs], ["1.3", true, undefined]);
+  const shown = [{ subject: "CN=x", spki_sha256: "aa", cert_sha256: "bb" }];
+  assert.deepEqual(ask("?auth=1")[0]!["tls_peer_certs"], shown);
+  assert.equal(ask("")[0]!["tls_peer_certs"], undefined, "with auth alone");
+});
+
+test("/accstatz adds up what clients and links of an account sent and received, and leaves out accounts without any", () => {
+  const stats = (search: string) =>
+    accstatz(source([client(1)]), SERVER, new Query(search))["account_statz"] as Record<string, unknown>[];
+  assert.deepEqual(
+    stats("").map(({ acc }) => acc),
+    ["EDGE"],
+  );
+  assert.deepEqual(
+    stats("?unused=1").map(({ acc }) => acc),
+    ["EDGE", "LAB"],
+  );
+  const nothing = { msgs: 0, bytes: 0 };
+  const [edge] = stats("");
+  assert.deepEqual(edge!["sent"], { msgs: 7, bytes: 70, gateways: nothing, routes: nothing, leafs: { msgs: 2, bytes: 20 } });
+  assert.deepEqual(edge!["received"], { msgs: 4, bytes: 40, gateways: nothing, routes: nothing, leafs: { msgs: 1, bytes: 10 } });
+  assert.deepEqual([edge!["slow_consumers"], edge!["total_conns"]], [1, 1]);
 });
 
 test("lists of subscriptions are bounded, and /connz says how many it left out", () => {

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
+import * as fs from "node:fs/promises";
 import * as http from "node:http";
 import * as path from "node:path";
 import { test } from "node:test";
 import { systemDisk } from "#base/disk.ts";
 import { PetioleError } from "#base/errors.ts";
-import { silentLog } from "#base/log.ts";
+import { createLog, silentLog } from "#base/log.ts";
 import { openMonitor } from "#monitor/monitor.ts";
 import { judge } from "#status/health.ts";
 import type { RemoteReport, SerialReport, StatusReport } from "#status/report.ts";
 import { fetchStatus, formatStatus } from "../../src/cli/status.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const REMOTE: RemoteReport = {
@@ -49,7 +51,24 @@ const REMOTE: RemoteReport = {
     live_sent: 4,
     commits: 0,
     fault: null,
-    losses: [{ reason: "displaced", class: "state", messages: 7, from_seq: 1, through_seq: 7 }],
+    losses: [
+      {
+        reason: "displaced",
+        class: "state",
+        rule: null,
+        messages: 7,
+        from_seq: 1,
+        through_seq: 7,
+        first_time: "2025-12-31T23:00:00.000Z",
+        last_time: "2025-12-31T23:30:00.000Z",
+      },
+    ],
+    ledger_fault: null,
+    free_reserve: null,
+    full: null,
+    suspended: [],
+    suspended_subjects: 0,
+    reconcile: null,
     recovery: { records: 0, torn_bytes: 0, damaged: 0 },
   },
 };
@@ -72,7 +91,7 @@ function report(remotes: readonly RemoteReport[] = [REMOTE]): StatusReport {
     now: "2026-01-01T00:00:00.000Z",
     uptime_seconds: 90_061,
     rss_bytes: 1,
-    health: judge(remotes, [PORT]),
+    health: judge(remotes, [PORT], { since: "2025-12-31T00:00:00.000Z", until: "9999" }),
     remotes,
     mqtt: null,
     nats: null,
@@ -169,6 +188,25 @@ test("a port that is taken is named, and the half-open monitor leaves nothing be
     (error) =>
       error instanceof PetioleError && error.code === "MONITOR_LISTEN_FAILED" && error.message.includes(String(open.port)),
   );
+});
+
+test("something in the control socket's place stops no start: it is told, and the port answers", async () => {
+  await using folder = await tempFolder();
+  const inTheWay = path.join(folder.path, "control.sock");
+  await fs.mkdir(inTheWay);
+  const tooLong = path.join(folder.path, "x".repeat(100), "control.sock");
+  for (const [socketPath, words] of [
+    [inTheWay, /control\.sock: is a folder where a file is wanted; move it away; then start it anew/],
+    [tooLong, /has \d+ bytes, a socket's path at most 107; choose a shorter --data/],
+  ] as const) {
+    const said: string[] = [];
+    const log = createLog(new FakeClock(), "error", ({ message }) => said.push(message));
+    const places = { listen: { host: "127.0.0.1", port: 0 }, socketPath };
+    await using monitor = await openMonitor(places, report, { disk: systemDisk(), log });
+    assert.equal((await ask(monitor.endpoint!.port, "/healthz")).status, 200);
+    assert.equal(said.length, 1);
+    assert.match(said[0]!, words);
+  }
 });
 
 test("asking where no daemon runs says so, and how to start one", async () => {

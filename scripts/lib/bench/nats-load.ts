@@ -19,6 +19,13 @@ export interface Pattern {
   readonly isRequest: boolean;
 }
 
+/** Where the subscribers are instead, if not at the server itself: at its hub. */
+export interface Far {
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
 export const PATTERNS: readonly Pattern[] = [
   { name: "pub", publishers: 1, subscribers: 0, isRequest: false },
   { name: "1→1", publishers: 1, subscribers: 1, isRequest: false },
@@ -26,16 +33,22 @@ export const PATTERNS: readonly Pattern[] = [
   { name: "10→10", publishers: 10, subscribers: 10, isRequest: false },
   { name: "request", publishers: 1, subscribers: 1, isRequest: true },
 ];
+export const UPLINK: Pattern = { name: "uplink", publishers: 1, subscribers: 1, isRequest: false };
+/** How long a message may take to the hub the first time, and how long between two tries. */
+const REACH_MS = 15_000;
+const REACH_AGAIN_MS = 50;
 
 class LoadClient implements Disposable {
   readonly socket: net.Socket;
   #onBytes: (chunk: Buffer) => void = () => undefined;
 
-  static async connect(port: number, subscribe = ""): Promise<LoadClient> {
+  static async connect(port: number, subscribe = "", login: Partial<Far> = {}): Promise<LoadClient> {
     const socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
     await once(socket, "connect");
     const client = new LoadClient(socket);
-    socket.write(`CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\n${subscribe}`);
+    const { user, password: pass } = login;
+    const request = { verbose: false, headers: true, no_responders: true, user, pass };
+    socket.write(`CONNECT ${JSON.stringify(request)}\r\n${subscribe}`);
     await client.flush();
     return client;
   }
@@ -122,18 +135,39 @@ export class Site implements Disposable {
   readonly #publishers: readonly LoadClient[];
   readonly #subscribers: readonly LoadClient[];
 
-  static async open(port: number, pattern: Pattern): Promise<Site> {
-    const clients = (count: number, subscribe: string) =>
-      Promise.all(Array.from({ length: count }, () => LoadClient.connect(port, subscribe)));
-    const subscribers = await clients(pattern.subscribers, "SUB bench 1\r\n");
-    const publishers = await clients(pattern.publishers, pattern.isRequest ? "SUB answer 1\r\n" : "");
-    return new Site(pattern, publishers, subscribers);
+  static async open(port: number, pattern: Pattern, far?: Far): Promise<Site> {
+    const clients = (count: number, subscribe: string, at: Partial<Far> & { readonly port: number }) =>
+      Promise.all(Array.from({ length: count }, () => LoadClient.connect(at.port, subscribe, at)));
+    const subscribers = await clients(pattern.subscribers, "SUB bench 1\r\n", far ?? { port });
+    const publishers = await clients(pattern.publishers, pattern.isRequest ? "SUB answer 1\r\n" : "", { port });
+    const site = new Site(pattern, publishers, subscribers);
+    if (far !== undefined) await site.#reach();
+    return site;
   }
 
   private constructor(pattern: Pattern, publishers: readonly LoadClient[], subscribers: readonly LoadClient[]) {
     this.#pattern = pattern;
     this.#publishers = publishers;
     this.#subscribers = subscribers;
+  }
+
+  /** Resolves when messages get through and no more are on their way. */
+  async #reach(): Promise<void> {
+    const [publisher, subscriber] = [this.#publishers[0]!, this.#subscribers[0]!];
+    let bytes = 0;
+    subscriber.hear((chunk) => {
+      bytes += chunk.length;
+    });
+    const size = deliveryBytes("bench", 0);
+    for (const start = performance.now(); bytes === 0; ) {
+      if (performance.now() - start > REACH_MS) throw new Error("nothing that the server was sent has reached its hub");
+      publisher.socket.write(publishOf("bench", ""));
+      await new Promise((next) => setTimeout(next, REACH_AGAIN_MS));
+    }
+    for (let last = -1; bytes % size !== 0 || bytes !== last; ) {
+      last = bytes;
+      await new Promise((next) => setTimeout(next, REACH_AGAIN_MS));
+    }
   }
 
   /** So many messages, or requests, in all; resolves when the last has arrived. */

@@ -1,6 +1,7 @@
 // `scripts/bench nats`: the spoke as a server of local NATS clients beside nats-server, on this machine in one run.
 //
 //   load (raw clients, one process) ◀─▶ server under test, on a processor of its own where there are two
+//                                            └─▶ hub, for what is published to it (nats-uplink.ts)
 //
 // Rounds are interleaved: both are measured at a pattern before the next. Figures are medians of the rounds. Nothing is judged here.
 
@@ -13,16 +14,18 @@ import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { build } from "../../build.ts";
 import { runCommand } from "../command.ts";
 import { findNatsServer } from "../nats-server.ts";
+import { daemonCommand } from "../node-flags.ts";
 import { type Cores, chooseCores, pinned } from "./cores.ts";
-import { Crowd, PATTERNS, type Pattern, REQUESTS_OPEN, Site } from "./nats-load.ts";
+import { Crowd, type Far, PATTERNS, type Pattern, REQUESTS_OPEN, Site, UPLINK } from "./nats-load.ts";
+import { peerWithUplink, spokeWithUplink, start, type UplinkPlan } from "./nats-uplink.ts";
 import { parseCpu } from "./process-figures.ts";
 import { percentile, type Spread, spreadOf } from "./statistics.ts";
-import { LINE } from "./systems.ts";
+import { LINE, openStage } from "./systems.ts";
 
 export const NATS_HELP = `usage: scripts/bench nats [--quick] [--rounds N] [--json]
 
 Measures the spoke beside nats-server ${LINE} as servers of local NATS clients: publishing, one to one, one to ten, ten to ten,
-request and reply, with 16, 128 and 4,096 bytes: rate, processor time per delivery, latency; and memory with 500 clients.
+request and reply, and publishing to a hub through the leaf link, with 16, 128 and 4,096 bytes: rate, processor time per delivery, latency; and memory with 500 clients.
   --quick      shorter: about a minute
   --rounds N   how many rounds (default 3; with --quick 1)
   --json       a machine-readable answer instead of the table
@@ -38,10 +41,22 @@ const PACE = 1_000;
 const SETTLE_MS = 3_000;
 const PENDING = 512 * 1024 * 1024;
 
+const SETTINGS = {
+  server_name: "bench",
+  listen: "127.0.0.1:0",
+  accounts: [{ name: "EDGE", users: [{ user: "anyone", nats: true }] }],
+  no_auth_user: "anyone",
+  monitor: null,
+  limits: { max_pending: "512MiB", max_connections: 2_000, write_deadline: "60s" },
+};
+const PEER_CONFIG = { host: "127.0.0.1", port: -1, max_pending: PENDING, write_deadline: "60s" };
+
 interface Server extends AsyncDisposable {
   readonly name: string;
   readonly pid: number;
   readonly port: number;
+  /** Where what it is sent is heard, if not by its own clients. */
+  readonly far?: Far;
 }
 
 interface Sample {
@@ -102,12 +117,18 @@ export async function benchNats(args: readonly string[], signal: AbortSignal): P
     await measureMemory(() => startPeer(folder, cores, peer.path)),
   ];
   const servers = [scope.use(await startSpoke(folder, cores)), scope.use(await startPeer(folder, cores, peer.path))];
+  const stage = scope.use(await openStage(cores, (line) => process.stderr.write(`petiole: ${line}\n`)));
+  const program = path.join(folder, "petiole.js");
+  const linked = [
+    scope.use(await startLinked("spoke", await spokeWithUplink(stage, program, SETTINGS))),
+    scope.use(await startLinked("nats-server", await peerWithUplink(stage, PEER_CONFIG))),
+  ];
   const samples: Sample[] = [];
   const rates = new Map<string, number>();
   for (let round = 1; round <= rounds; round++) {
-    for (const pattern of PATTERNS)
+    for (const pattern of [...PATTERNS, UPLINK])
       for (const bytes of SIZES)
-        for (const server of round % 2 === 1 ? servers : servers.toReversed()) {
+        for (const server of inTurn(pattern === UPLINK ? linked : servers, round)) {
           signal.throwIfAborted();
           samples.push(await measure(server, pattern, bytes, seconds, rates));
         }
@@ -124,25 +145,21 @@ export async function benchNats(args: readonly string[], signal: AbortSignal): P
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : format(report));
 }
 
+function inTurn<T>(all: readonly T[], round: number): readonly T[] {
+  return round % 2 === 1 ? all : all.toReversed();
+}
+
 async function startSpoke(folder: string, cores: Cores): Promise<Server> {
   const dataDir = await fs.mkdtemp(path.join(folder, "spoke-"));
-  const settings = {
-    server_name: "bench",
-    listen: "127.0.0.1:0",
-    accounts: [{ name: "EDGE", users: [{ user: "anyone", nats: true }] }],
-    no_auth_user: "anyone",
-    monitor: null,
-    limits: { max_pending: "512MiB", max_connections: 2_000, write_deadline: "60s" },
-  };
-  await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(settings));
-  const args = [path.join(folder, "petiole.js"), "run", "--data", dataDir];
-  const spoke = await SpawnedProcess.start(...pinned(cores.leaf, process.execPath, args));
+  await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(SETTINGS));
+  const args = daemonCommand(process.execPath, path.join(folder, "petiole.js"), "run", "--data", dataDir);
+  const spoke = await SpawnedProcess.start(...pinned(cores.leaf, "env", args));
   return await ready("spoke", spoke, /\srunning\s.* nats=127\.0\.0\.1:(\d+)/);
 }
 
 async function startPeer(folder: string, cores: Cores, binary: string): Promise<Server> {
   const file = path.join(folder, "nats-server.json");
-  await fs.writeFile(file, JSON.stringify({ host: "127.0.0.1", port: -1, max_pending: PENDING, write_deadline: "60s" }));
+  await fs.writeFile(file, JSON.stringify(PEER_CONFIG));
   const peer = await SpawnedProcess.start(...pinned(cores.leaf, binary, ["--config", file]));
   return await ready("nats-server", peer, /Listening for client connections on \S+:(\d+)/);
 }
@@ -157,6 +174,11 @@ async function ready(name: string, running: SpawnedProcess, says: RegExp): Promi
   }
 }
 
+async function startLinked(name: string, plan: UplinkPlan): Promise<Server> {
+  const { running, port } = await start(plan);
+  return { name, pid: running.pid, port, far: plan.far, [Symbol.asyncDispose]: async () => void (await running.stop()) };
+}
+
 /** First a rough run that finds the rate and warms up, then the one that counts, then one for the latency. */
 async function measure(
   server: Server,
@@ -165,7 +187,7 @@ async function measure(
   seconds: number,
   rates: Map<string, number>,
 ): Promise<Sample> {
-  using site = await Site.open(server.port, pattern);
+  using site = await Site.open(server.port, pattern, server.far);
   const key = `${server.name} ${pattern.name} ${bytes}`;
   const run = async (forSeconds: number) => {
     const count = Math.max(
@@ -222,7 +244,7 @@ async function cpuMs(pid: number): Promise<number> {
 }
 
 function rowsOf(samples: readonly Sample[], servers: readonly Server[]): NatsRow[] {
-  return PATTERNS.flatMap(({ name: pattern }) =>
+  return [...PATTERNS, UPLINK].flatMap(({ name: pattern }) =>
     SIZES.map((bytes) => {
       const own = samples.filter((sample) => sample.pattern === pattern && sample.bytes === bytes);
       const figures = servers.map(({ name }) => {

@@ -10,6 +10,7 @@ import { SpawnedProcess } from "../../../test/support/processes.ts";
 import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { build } from "../../build.ts";
 import { findNatsServer } from "../nats-server.ts";
+import { daemonCommand } from "../node-flags.ts";
 import { type Cores, pinned } from "./cores.ts";
 
 export type WorkloadName = "qos0" | "qos1" | "paced";
@@ -116,8 +117,8 @@ export async function startSpoke(stage: Stage, program: string, options: SpokeOp
     outbox: { free_reserve: "0B" },
   };
   await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(settings));
-  const args = [...(options.nodeFlags ?? []), program, "run", "--data", dataDir];
-  const spoke = await SpawnedProcess.start(...pinned(stage.cores.leaf, process.execPath, args));
+  const args = daemonCommand(process.execPath, ...(options.nodeFlags ?? []), program, "run", "--data", dataDir);
+  const spoke = await SpawnedProcess.start(...pinned(stage.cores.leaf, "env", args));
   return await asSystem(spoke, /\srunning\s.* mqtt=127\.0\.0\.1:(\d+)/, {
     name: "spoke",
     workloads: ["qos0", "qos1", "paced"],

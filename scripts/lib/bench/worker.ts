@@ -7,12 +7,14 @@ import { type Cores, pinned } from "./cores.ts";
 /** Above the longest run that any workload asks for. */
 const ANSWER_MS = 90_000;
 
+export type WorkerFile = "load-worker.ts" | "subscriber-worker.ts" | "outbox-load-worker.ts";
+
 export class Worker implements AsyncDisposable {
   readonly #process: SpawnedProcess;
   readonly #signal: AbortSignal;
   #lastId = 0;
 
-  static async start(file: "load-worker.ts" | "subscriber-worker.ts", cores: Cores, signal: AbortSignal): Promise<Worker> {
+  static async start(file: WorkerFile, cores: Cores, signal: AbortSignal): Promise<Worker> {
     const [command, args] = pinned(cores.load, process.execPath, [path.join(import.meta.dirname, file)]);
     return new Worker(await SpawnedProcess.start(command, args), signal);
   }

@@ -1,7 +1,8 @@
 // What the monitor tells of one MQTT client and of its subscriptions, beyond its figures.
 
-import type { Millis } from "#base/clock.ts";
+import type { Millis, WallMillis } from "#base/clock.ts";
 import type { Client } from "./broker.ts";
+import type { Ending } from "./life.ts";
 import { clientStatus, type MqttClientStatus } from "./mqtt-status.ts";
 
 export interface MqttConnectionStatus extends MqttClientStatus {
@@ -12,6 +13,25 @@ export interface MqttConnectionStatus extends MqttClientStatus {
   readonly idle: Millis;
   readonly pendingBytes: number;
 }
+
+/** A connection that has ended. */
+export interface MqttClosedStatus extends MqttConnectionStatus {
+  readonly stopped: WallMillis;
+  /** In the words of nats-server's monitor. */
+  readonly reason: string;
+}
+
+const REASONS: Readonly<Record<Ending, string>> = {
+  disconnect: "Client Closed",
+  refused: "Authentication Failure",
+  gone: "Client Closed",
+  breach: "Protocol Violation",
+  silent: "Stale Connection",
+  stalled: "Slow Consumer (Write Deadline)",
+  full: "Protocol Violation",
+  "taken-over": "Duplicate Client ID",
+  shutdown: "Server Shutdown",
+};
 
 export interface MqttSubscriptionStatus {
   readonly number: number;
@@ -32,6 +52,12 @@ export function connectionStatusOf(client: Client, now: Millis): MqttConnectionS
     idle: Math.max(0, now - client.lastActive),
     pendingBytes: client.pendingBytes,
   };
+}
+
+/** Undefined if it was not let in. */
+export function closedStatusOf(client: Client, ending: Ending, now: Millis, wall: WallMillis): MqttClosedStatus | undefined {
+  const status = connectionStatusOf(client, now);
+  return status === undefined ? undefined : { ...status, stopped: wall, reason: REASONS[ending] };
 }
 
 export function* subscriptionStatusOf({ number, session }: Client): Iterable<MqttSubscriptionStatus> {

@@ -32,6 +32,7 @@ import {
   UNSUBSCRIBE,
 } from "./packet.ts";
 import { Session } from "./session.ts";
+import { displayTopic } from "./topic.ts";
 
 /** Largest packet before the client is let in: a stranger's claim on memory. */
 export const CONNECT_BYTES_MAX = 16_384;
@@ -41,6 +42,8 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 const UNREAD_ANSWERS_MAX = HIGH_WATER_BYTES + 1_048_576;
 /** After the last byte to a client: how long we wait for it to close before we do. */
 const LINGER_MS = 2_000;
+/** Between a message that is refused for lack of room and the end: its client would be back with it at once, again and again. */
+const NO_ROOM_PAUSE_MS = 5_000;
 const KEEP_ALIVE_FACTOR = 1.5;
 
 /** Endings after which nothing more can reach the peer. */
@@ -49,7 +52,7 @@ const ABRUPT: ReadonlySet<Ending> = new Set(["gone", "stalled", "silent"]);
 const QUIET: ReadonlySet<Ending> = new Set(["disconnect", "gone", "shutdown"]);
 
 /** Reasons not to read, as bits: reading goes on when none is left. */
-const HOLDS = { login: 1, router: 2, acks: 4, answers: 8, end: 16 } as const;
+const HOLDS = { login: 1, router: 2, acks: 4, answers: 8, end: 16, noRoom: 32 } as const;
 
 export class MqttConnection implements Client {
   readonly number: number;
@@ -67,6 +70,7 @@ export class MqttConnection implements Client {
   readonly #silence: Deadline;
   readonly #stall: Deadline;
   readonly #linger: Deadline;
+  readonly #noRoom: Deadline;
   readonly #login = new AbortController();
   #life: Life = BORN;
   #session: Session | undefined;
@@ -86,6 +90,7 @@ export class MqttConnection implements Client {
     this.#silence = new Deadline(clock, () => this.#onSilence());
     this.#stall = new Deadline(clock, () => this.end("stalled", `it read nothing for ${broker.limits.writeDeadline / 1000} s`));
     this.#linger = new Deadline(clock, () => this.#stream.destroy());
+    this.#noRoom = new Deadline(clock, () => this.end("full", "the outbox is full and refuses new messages (outbox.when_full)"));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     stream
@@ -120,6 +125,7 @@ export class MqttConnection implements Client {
     this.#login.abort();
     this.#silence.disarm();
     this.#stall.disarm();
+    this.#noRoom.disarm();
     this.#framer.clear();
     this.#session?.close(effect === "publish-will");
     this.#say(ending, words);
@@ -250,6 +256,7 @@ export class MqttConnection implements Client {
       release: (reason) => this.#release(HOLDS[reason]),
       flush: () => this.#flush(),
       onSettled: () => this.#onSettled(),
+      onNoRoom: (topic) => this.#onNoRoom(topic),
       tell: (about, message, facts) => this.#tell(about, message, facts),
     });
     this.#framer.packetBytesMax = this.#broker.options.maxPacket;
@@ -284,6 +291,14 @@ export class MqttConnection implements Client {
       if (!(second instanceof ProtocolError)) throw second;
     }
     this.end("breach", `${error.message} (${error.code})`);
+  }
+
+  /** What was kept before is still acknowledged when it is safe. MQTT 5 has a word for it: 0x97, Quota exceeded. */
+  #onNoRoom(topic: string): void {
+    this.#hold(HOLDS.noRoom);
+    this.#noRoom.arm(NO_ROOM_PAUSE_MS);
+    const because = "the outbox is full, and outbox.when_full is refuse: the connection ends without a PUBACK [MQTT-3.3.5-2]";
+    this.#tell("no-room", "message refused", { topic: displayTopic(topic), because });
   }
 
   #onSilence(): void {

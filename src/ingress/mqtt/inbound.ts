@@ -36,6 +36,8 @@ export interface InboundEvents {
   onDropped(topic: string, words: string): void;
   /** A PUBLISH asked to be retained. */
   onRetained(): void;
+  /** A message that must not be acknowledged found no room; no PUBLISH is taken any more. */
+  onNoRoom(topic: string): void;
 }
 
 export class Inbound {
@@ -49,6 +51,9 @@ export class Inbound {
   #batch: BatchBuilder;
   #chunk: Buffer | undefined;
   #owed = 0;
+  /** First message of the batch under way that found no room and wants a PUBACK; -1: none. */
+  #noRoomAt = -1;
+  #isShut = false;
 
   constructor(bench: Workbench, payloadBytesMax: number, acks: AckQueue, events: InboundEvents) {
     this.#bench = bench;
@@ -60,6 +65,7 @@ export class Inbound {
 
   /** Takes the PUBLISH the framer stands at. Throws if it ends the connection; what was gathered before it stays to be flushed. */
   take(packet: Framer): void {
+    if (this.#isShut) return;
     const { parts } = this.#bench;
     const { bytes, end } = packet;
     parts.read(bytes, packet.header, packet.start, end);
@@ -98,16 +104,32 @@ export class Inbound {
     this.messages += batch.count;
     const ticket = this.#events.publish(batch);
     if (this.#denied.size > 0) this.#dropDenied(batch);
-    batch.count = 0;
-    for (let i = 0; i < owed; i++) {
+    // PUBACKs go out in order [MQTT-4.6.0-2]: one that is refused ends them.
+    const due = this.#noRoomAt < 0 ? owed : owedBefore(batch, this.#noRoomAt);
+    for (let i = 0; i < due; i++) {
       const packetId = this.#bench.packetIds[i]!;
       if (this.#acks.add(ticket, packetId)) this.#events.onReady(packetId);
     }
+    if (this.#noRoomAt >= 0) this.#shut(batch);
+    batch.count = 0;
   }
 
   /** The router found, in the middle of `publish`, that this client must not publish on `subject`. */
   deny(subject: string): void {
     this.#denied.add(subject);
+  }
+
+  /** The router found, in the middle of `publish`, that there is no room for this message. */
+  noRoom(batch: Batch, index: number, taken: "dropped" | "refused"): void {
+    this.dropped += 1;
+    if (taken === "refused" && qosOf(flagsOf(batch, index)) > 0 && this.#noRoomAt < 0) this.#noRoomAt = index;
+  }
+
+  #shut(batch: Batch): void {
+    this.#isShut = true;
+    const topic = subjectToTopic(subjectOf(batch, this.#noRoomAt));
+    this.#noRoomAt = -1;
+    this.#events.onNoRoom(topic);
   }
 
   #startPlaced(bytes: Buffer): void {
@@ -153,6 +175,13 @@ export class Inbound {
       `the user's permissions forbid publishing to topic "${topic}" (QoS 1 cannot be refused otherwise)`,
     );
   }
+}
+
+/** How many of the messages before `index` want a PUBACK. */
+function owedBefore(batch: Batch, index: number): number {
+  let owed = 0;
+  for (let i = 0; i < index; i++) if (qosOf(flagsOf(batch, i)) > 0) owed += 1;
+  return owed;
 }
 
 function payloadTooLarge(found: number, limit: number): ProtocolError {

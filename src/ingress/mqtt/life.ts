@@ -10,6 +10,7 @@ export type Ending =
   | "breach" // it broke the protocol, or asked for what cannot be granted
   | "silent" // nothing came for 1.5 × keep-alive, or no CONNECT in time
   | "stalled" // it stopped reading
+  | "full" // a message was refused for lack of room
   | "taken-over" // the same client id connected again
   | "shutdown"; // we are closing
 

@@ -5,11 +5,14 @@ import type { Authenticator, User } from "#access/authenticator.ts";
 import type { Env } from "#base/env.ts";
 import { PetioleError, systemCode } from "#base/errors.ts";
 import { type ByteStream, type Endpoint, formatEndpoint, type Listener } from "#base/net.ts";
+import { Recent } from "#base/recent.ts";
 import { Voice } from "#base/voice.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { Broker, Client, MqttLimits } from "./broker.ts";
 import {
+  closedStatusOf,
   connectionStatusOf,
+  type MqttClosedStatus,
   type MqttConnectionStatus,
   type MqttSubscriptionStatus,
   subscriptionStatusOf,
@@ -19,12 +22,14 @@ import { MqttConnection } from "./connection.ts";
 import { MQTT_LISTEN_FAILED } from "./errors.ts";
 import { Workbench } from "./inbound.ts";
 import type { Ending } from "./life.ts";
-import { type MqttStatus, MqttTally } from "./mqtt-status.ts";
+import { type MqttAccountFigures, type MqttStatus, MqttTally } from "./mqtt-status.ts";
 import type { MqttOptions } from "./options.ts";
 import { SlabPool } from "./slab-pool.ts";
 
 /** How long closing waits for messages to become safe, so that their PUBACKs still go out. */
 const DRAIN_MS = 3_000;
+/** Ended connections that the monitor can still tell of. */
+const CLOSED_MAX = 1_000;
 
 export interface MqttDeps {
   readonly env: Pick<Env, "clock" | "net" | "entropy" | "log">;
@@ -55,6 +60,7 @@ export class MqttIngress implements AsyncDisposable {
   readonly #broker: Broker;
   readonly #table: ClientTable;
   readonly #tally = new MqttTally();
+  readonly #closed = new Recent<MqttClosedStatus>(CLOSED_MAX);
   readonly #connections = new Set<MqttConnection>();
   #lastNumber = 0;
   #listener: Listener | undefined;
@@ -108,6 +114,16 @@ export class MqttIngress implements AsyncDisposable {
     return [...this.#table.clients()].flatMap((client) => connectionStatusOf(client, now) ?? []);
   }
 
+  /** The last of those that were let in and have ended, oldest first. */
+  closed(): Iterable<MqttClosedStatus> {
+    return this.#closed;
+  }
+
+  /** By account: of all clients that were let in, those that are gone included. */
+  accountFigures(): ReadonlyMap<string, MqttAccountFigures> {
+    return this.#tally.accounts(this.#table.clients());
+  }
+
   *subscriptions(): Iterable<MqttSubscriptionStatus> {
     for (const client of this.#table.clients()) yield* subscriptionStatusOf(client);
   }
@@ -137,8 +153,11 @@ export class MqttIngress implements AsyncDisposable {
   }
 
   #onEnd(client: Client, ending: Ending): void {
+    const { clock } = this.#deps.env;
+    const closed = closedStatusOf(client, ending, clock.now(), clock.wall());
     this.#table.onEnd(client);
     this.#tally.onEnd(client, ending);
+    if (closed !== undefined) this.#closed.add(closed);
   }
 
   async #close(): Promise<void> {

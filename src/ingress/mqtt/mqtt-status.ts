@@ -35,6 +35,12 @@ export interface MqttTotals extends MqttFigures {
   readonly accepted: number;
 }
 
+/** Of one account. */
+export interface MqttAccountFigures extends MqttFigures {
+  /** Cut off because they stopped reading. */
+  readonly slow: number;
+}
+
 export interface MqttStatus {
   readonly clients: readonly MqttClientStatus[];
   /** Ended connections by the way they ended. */
@@ -43,15 +49,27 @@ export interface MqttStatus {
   readonly totals: MqttTotals;
 }
 
+const NOTHING: MqttFigures = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, refused: 0, dropped: 0 };
+
 export class MqttTally {
   connections = 0;
   accepted = 0;
   readonly #endings = new Map<Ending, number>();
-  #past: MqttFigures = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, refused: 0, dropped: 0 };
+  /** By account; bounded, since accounts stand in the settings. */
+  readonly #pastOf = new Map<string, MqttAccountFigures>();
+  #past: MqttFigures = NOTHING;
 
   onEnd(client: Client, ending: Ending): void {
     this.#endings.set(ending, (this.#endings.get(ending) ?? 0) + 1);
     this.#past = sum(this.#past, figuresOf(client));
+    add(this.#pastOf, client, ending === "stalled" ? 1 : 0);
+  }
+
+  /** Of clients that were let in. */
+  accounts(connected: Iterable<Client>): Map<string, MqttAccountFigures> {
+    const figures = new Map(this.#pastOf);
+    for (const client of connected) add(figures, client, 0);
+    return figures;
   }
 
   status(connected: Iterable<Client>): MqttStatus {
@@ -62,6 +80,13 @@ export class MqttTally {
       totals: { ...clients.reduce<MqttFigures>(sum, this.#past), connections: this.connections, accepted: this.accepted },
     };
   }
+}
+
+function add(figures: Map<string, MqttAccountFigures>, client: Client, slow: number): void {
+  if (client.session === undefined) return;
+  const { accountName } = client.session;
+  const past = figures.get(accountName) ?? { ...NOTHING, slow: 0 };
+  figures.set(accountName, { ...sum(past, figuresOf(client)), slow: past.slow + slow });
 }
 
 export function clientStatus(client: Client): MqttClientStatus | undefined {

@@ -35,6 +35,8 @@ export interface SessionHost {
   flush(): void;
   /** The last PUBACK that was owed has been sent. */
   onSettled(): void;
+  /** A message was refused for lack of room, and the protocol has no word for it but the end. */
+  onNoRoom(topic: string): void;
   /** Something the owner should know, said at most once in a while for each `about`. */
   tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void;
 }
@@ -84,6 +86,7 @@ export class Session implements Origin, Sink {
       onDropped: (topic, words) =>
         host.tell("publish-dropped", "QoS 0 message dropped", { topic: displayTopic(topic), because: words }),
       onRetained: () => this.#tellRetained(),
+      onNoRoom: (topic) => host.onNoRoom(topic),
     });
   }
 
@@ -140,6 +143,11 @@ export class Session implements Origin, Sink {
   onDenied(subject: string): void {
     if (this.#isOpen) this.inbound.deny(subject);
     else this.#host.tell("will-denied", "will not published", { topic: displayTopic(subjectToTopic(subject)) });
+  }
+
+  /** In MQTT 3.1.1 a message that is dropped is acknowledged [MQTT-3.3.5-2]; one that is refused ends the connection. */
+  onNoRoom(batch: Batch, index: number, taken: "dropped" | "refused"): void {
+    if (this.#isOpen) this.inbound.noRoom(batch, index, taken);
   }
 
   onSafe(watermark: Ticket): void {

@@ -2,6 +2,7 @@
 // the sentence is for the log.
 
 import type { User, Verdict } from "#access/authenticator.ts";
+import type { CertificateNames } from "#access/certificate-names.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import type { NatsContext } from "./context.ts";
@@ -15,6 +16,8 @@ export interface Arrival {
   readonly address: string;
   readonly isWebSocket: boolean;
   readonly nonce: string | null;
+  /** The names in its certificate, where they say who comes (verify_and_map); null: there are none. */
+  readonly certificate?: CertificateNames | null | undefined;
 }
 
 export async function admit(
@@ -38,10 +41,12 @@ async function judge(
   signal: AbortSignal,
 ): Promise<Verdict> {
   const { user, password, token, nkey, jwt, signature } = request;
-  const { address } = arrival;
+  const { address, certificate } = arrival;
   const door = "nats";
   if (jwt !== null) return authenticator.authenticateJwt({ jwt, signature, ...arrival });
   if (nkey !== null) return authenticator.authenticateKey({ door, nkey, signature, ...arrival });
+  if (certificate !== undefined)
+    return await authenticator.authenticateCertificate({ door, password, address }, certificate, signal);
   if (token !== null) return await authenticator.authenticateToken(door, token, address, signal);
   if (user === null && password !== null)
     return { ok: false, why: "wrong", words: "it shows a password and no user name; local clients log in with both" };

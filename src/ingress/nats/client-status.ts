@@ -3,6 +3,9 @@
 import type { Millis, WallMillis } from "#base/clock.ts";
 import { displaySubject } from "#core/subject.ts";
 import type { NatsConnection } from "./connection.ts";
+import type { TlsFacts } from "./tls-facts.ts";
+
+const USER_CHARS_MAX = 256;
 
 export interface NatsClientStatus {
   readonly number: number;
@@ -23,6 +26,15 @@ export interface NatsClientStatus {
   readonly library: string;
   readonly user: string;
   readonly account: string;
+  readonly isWebSocket: boolean;
+  readonly tls: TlsFacts | null;
+}
+
+/** A connection that has ended. Who was not let in has the user it named, and no account. */
+export interface NatsClosedStatus extends NatsClientStatus {
+  readonly stopped: WallMillis;
+  /** In nats-server's words. */
+  readonly reason: string;
 }
 
 export interface NatsSubscriptionStatus {
@@ -39,8 +51,29 @@ export interface NatsSubscriptionStatus {
 
 /** Undefined before it is let in. */
 export function clientStatusOf(connection: NatsConnection, now: Millis): NatsClientStatus | undefined {
-  const { session } = connection;
-  if (session === undefined) return undefined;
+  return connection.session === undefined ? undefined : statusOf(connection, now);
+}
+
+export function closedStatusOf(
+  connection: NatsConnection,
+  { reason, now, wall }: { readonly reason: string; readonly now: Millis; readonly wall: WallMillis },
+): NatsClosedStatus {
+  return { ...statusOf(connection, now), stopped: wall, reason };
+}
+
+/** One that did not get as far as to be greeted. */
+export function lostStatusOf(
+  { number, address, port, since }: { number: number; address: string; port: number; since: WallMillis },
+  reason: string,
+  wall: WallMillis,
+): NatsClosedStatus {
+  const figures = { pendingBytes: 0, messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, subscriptions: 0 };
+  const nothing = { idle: wall - since, rtt: null, name: "", library: "", user: "", account: "", isWebSocket: false, tls: null };
+  return { number, address, port, since, ...figures, ...nothing, stopped: wall, reason };
+}
+
+function statusOf(connection: NatsConnection, now: Millis): NatsClientStatus {
+  const { session, request } = connection;
   return {
     number: connection.number,
     address: connection.address,
@@ -53,12 +86,19 @@ export function clientStatusOf(connection: NatsConnection, now: Millis): NatsCli
     messagesOut: connection.messagesOut,
     bytesIn: connection.bytesIn,
     bytesOut: connection.bytesOut,
-    subscriptions: session.subscriptions.size,
-    name: session.request.name,
-    library: session.request.library,
-    user: session.user.name,
-    account: session.user.account,
+    subscriptions: session?.subscriptions.size ?? 0,
+    name: request?.name ?? "",
+    library: request?.library ?? "",
+    user: session?.user.name ?? shown(request?.user),
+    account: connection.account ?? "",
+    isWebSocket: connection.greeting.way === "websocket",
+    tls: connection.greeting.tls,
   };
+}
+
+/** A stranger may call itself anything. */
+function shown(name: string | null | undefined): string {
+  return (name ?? "").slice(0, USER_CHARS_MAX);
 }
 
 export function* subscriptionStatusOf({ number, session }: NatsConnection): Iterable<NatsSubscriptionStatus> {

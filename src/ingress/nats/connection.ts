@@ -9,6 +9,7 @@
 
 import type { Millis } from "#base/clock.ts";
 import { explain, ProtocolError, systemCode } from "#base/errors.ts";
+import { lendChunks } from "#base/lend-chunks.ts";
 import type { ByteStream } from "#base/net.ts";
 import type { BatchBuilder } from "#core/batch-builder.ts";
 import { displaySubject } from "#core/subject.ts";
@@ -27,10 +28,12 @@ import {
 import { type ClientHandler, ClientParser } from "#wire/client-parser.ts";
 import { type Admission, admit } from "./admission.ts";
 import { nextBatchMax } from "./batch-size.ts";
+import { closeReason, REASONS } from "./close-reason.ts";
 import { type ConnectRequest, parseConnect, WITHOUT_CONNECT } from "./connect-request.ts";
 import type { Greeting, NatsContext, NatsPeer } from "./context.ts";
 import { errTextFor, NATS_BAD_CONNECT, NATS_HEADERS_UNEXPECTED, NATS_NOT_CONNECTED } from "./errors.ts";
 import { sayFarewell } from "./farewell.ts";
+import { Heartbeat, PINGS_MAX } from "./heartbeat.ts";
 import { BORN, type Ending, isAbrupt, type Life, type LifeEvent, step } from "./life.ts";
 import { Outbound } from "./outbound.ts";
 import { NatsSession } from "./session.ts";
@@ -38,9 +41,6 @@ import { Stall } from "./stall.ts";
 
 /** A whole CONNECT must have come this long after the connection. */
 export const CONNECT_TIMEOUT_MS: Millis = 5_000;
-/** Silence after which a client is asked whether it is there, and again. As nats-server's ping_interval and ping_max. */
-export const PING_INTERVAL_MS: Millis = 120_000;
-export const PINGS_MAX = 2;
 /** After our last byte to a client: how long we wait for it to close before we do. */
 const LINGER_MS: Millis = 1_000;
 /** A stranger's claim on memory: only CONNECT is taken from it, and that fits into a control line. */
@@ -58,7 +58,9 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   bytesIn = 0;
   /** Resolves when the stream is closed for good. */
   readonly closed: Promise<void>;
-  readonly #greeting: Greeting;
+  readonly greeting: Greeting;
+  /** What its CONNECT said, whether it was let in or not. */
+  request: ConnectRequest | undefined;
   readonly #context: NatsContext;
   readonly #stream: ByteStream;
   readonly #outbound: Outbound;
@@ -70,29 +72,25 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   #isContinuing = false;
   /** When it was accepted, and when its end began. */
   #since: Millis;
-  #lastHeard: Millis;
-  #pings = 0;
-  #pingedAt: Millis = 0;
-  #rtt: Millis | null = null;
+  readonly #heartbeat: Heartbeat;
   readonly #stall = new Stall();
 
   /** `isGreeted`: INFO was sent already, before TLS. */
   constructor(stream: ByteStream, number: number, greeting: Greeting, context: NatsContext, isGreeted = false) {
-    this.#stream = stream;
+    this.#stream = lendChunks(stream, context.readBuffer, (chunk) => this.#onChunk(chunk));
     this.number = number;
     this.#context = context;
-    this.#greeting = greeting;
+    this.greeting = greeting;
     this.address = greeting.address;
-    this.port = stream.remotePort ?? 0;
+    this.port = this.#stream.remotePort ?? 0;
     this.sinceWall = context.clock.wall();
     this.#since = context.clock.now();
-    this.#lastHeard = this.#since;
-    this.#outbound = new Outbound(stream, context.slabs, context.turn, { onProgress: () => this.#onProgress() });
+    this.#heartbeat = new Heartbeat(this.#since);
+    this.#outbound = new Outbound(this.#stream, context.slabs, context.turn, { onProgress: () => this.#onProgress() });
     this.#parser = new ClientParser(this, context.batch, STRANGER_PAYLOAD_MAX);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
-    stream
-      .on("data", (chunk: Buffer) => this.#onChunk(chunk))
+    this.#stream
       .on("end", () => this.end("closed", "it closed the connection"))
       .on("error", (error) => this.end("gone", `the network connection broke (${systemCode(error) ?? explain(error)})`))
       .on("close", () => {
@@ -105,6 +103,10 @@ export class NatsConnection implements ClientHandler, NatsPeer {
 
   get session(): NatsSession | undefined {
     return this.#session;
+  }
+
+  get account(): string | null {
+    return this.#session?.user.account ?? null;
   }
 
   get messagesIn(): number {
@@ -129,16 +131,16 @@ export class NatsConnection implements ClientHandler, NatsPeer {
 
   /** Of the last PING that was answered; null before. */
   get rtt(): Millis | null {
-    return this.#rtt;
+    return this.#heartbeat.rtt;
   }
 
   /** When something last came, or was taken. */
   get lastActive(): Millis {
-    return Math.max(this.#lastHeard, this.#stall.lastTaken);
+    return Math.max(this.#heartbeat.lastHeard, this.#stall.lastTaken);
   }
 
   /** Ends it now: lets everything go, says `errText` last, closes the network connection politely where that makes sense. Twice is once. */
-  end(ending: Ending, words: string, errText?: string): void {
+  end(ending: Ending, words: string, errText?: string, reason = closeReason(ending, errText)): void {
     if (!this.#move({ on: "end", ending })) return;
     this.#holds |= HOLDS.end;
     this.#login.abort();
@@ -146,7 +148,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     this.#session?.close();
     const who = { label: this.#session?.label, address: this.address, facts: this.#facts() };
     sayFarewell(this.#context, who, ending, words);
-    this.#context.onEnd(this, ending);
+    this.#context.onEnd(this, ending, reason);
     this.#since = this.#context.clock.now();
     if (isAbrupt(ending)) {
       this.#stream.destroy();
@@ -159,7 +161,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
 
   /** Tells that we are about to close; everything else goes on. */
   warn(): void {
-    if (this.#life.at === "connected") this.#outbound.text(this.#context.infoLine(this.number, this.#greeting, true));
+    if (this.#life.at === "connected") this.#outbound.text(this.#infoLine(true));
   }
 
   /** Reads no more, sends the answers that are owed as their messages become safe, then ends. */
@@ -182,7 +184,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     const { pendingBytes } = this.#outbound;
     const { writeDeadline } = this.#context.limits;
     if (this.#stall.isOver(now, pendingBytes, writeDeadline)) {
-      this.end("slow", `it took nothing of ${pendingBytes} bytes for ${writeDeadline / 1000} s`, SLOW_CONSUMER);
+      this.end("slow", `it took nothing of ${pendingBytes} bytes for ${writeDeadline / 1000} s`, SLOW_CONSUMER, REASONS.stalled);
       return;
     }
     this.#lookForLife(now);
@@ -240,9 +242,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   }
 
   onPong(): void {
-    if (this.#pingedAt > 0) this.#rtt = this.#context.clock.now() - this.#pingedAt;
-    this.#pingedAt = 0;
-    this.#pings = 0;
+    this.#heartbeat.onPong(this.#context.clock.now());
   }
 
   // ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -250,8 +250,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
   #onChunk(chunk: Buffer): void {
     if (this.#life.at === "closed") return; // lingering: what still comes is not looked at
     this.bytesIn += chunk.length;
-    this.#lastHeard = this.#context.clock.now();
-    this.#pings = 0;
+    this.#heartbeat.onBytes(this.#context.clock.now());
     this.#read(chunk);
   }
 
@@ -267,19 +266,20 @@ export class NatsConnection implements ClientHandler, NatsPeer {
 
   #onBreach(error: unknown): void {
     if (!(error instanceof ProtocolError)) throw error;
-    const ending = this.#life.at === "connected" ? "breach" : "refused";
-    this.end(ending, `${error.message} (${error.code})`, errTextFor(error));
+    this.end(this.#life.at === "connected" ? "breach" : "refused", `${error.message} (${error.code})`, errTextFor(error));
   }
 
   #logIn(request: ConnectRequest): void {
+    this.request = request;
     this.#move({ on: "connect" });
     this.#hold("login");
     void this.#admit(request);
   }
 
   async #admit(request: ConnectRequest): Promise<void> {
-    const { address, nonce, way } = this.#greeting;
-    const arrival = { address, nonce, isWebSocket: way === "websocket" };
+    const { nonce, way, tls } = this.greeting;
+    const certificate = tls?.isMapped === true ? tls.names : undefined;
+    const arrival = { address: this.address, nonce, isWebSocket: way === "websocket", certificate };
     const admission = await admit(request, arrival, this.#context, this.#login.signal);
     if (this.#life.at === "authenticating") this.#onAdmission(request, admission);
   }
@@ -305,9 +305,10 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       tell: (about, message, facts) => this.#tell(about, message, facts),
     });
     this.#parser.payloadBytesMax = Math.min(this.#context.limits.maxPayload, user.limits?.payloadMax ?? Number.POSITIVE_INFINITY);
+    if (this.#parser.payloadBytesMax < this.#context.limits.maxPayload) this.#outbound.text(this.#infoLine(false));
     if (request.isVerbose) this.#parser.batchMax = 1;
     this.#parser.admit();
-    this.#lastHeard = this.#context.clock.now();
+    this.#heartbeat.lastHeard = this.#context.clock.now();
     if (request.isVerbose && request !== WITHOUT_CONNECT) this.#outbound.text(OK_LINE);
     this.#context.onAdmitted();
     this.#context.log.info("client connected", { ...this.#facts(), library: request.library || undefined });
@@ -342,17 +343,12 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     if (expires !== null && this.#context.clock.wall() >= expires)
       this.end("expired", "its JWT has expired", AUTHENTICATION_EXPIRED);
     if (this.#holds !== 0) {
-      this.#lastHeard = now; // it is we who do not read, if only since it has ended
+      this.#heartbeat.lastHeard = now; // it is we who do not read, if only since it has ended
       return;
     }
-    if (now - this.#lastHeard < PING_INTERVAL_MS * (this.#pings + 1)) return;
-    if (this.#pings === PINGS_MAX) {
-      this.end("stale", `it left ${PINGS_MAX} pings unanswered`, STALE_CONNECTION);
-      return;
-    }
-    this.#pings += 1;
-    this.#pingedAt = this.#context.clock.now();
-    this.#outbound.text(PING_LINE);
+    const verdict = this.#heartbeat.check(now);
+    if (verdict === "stale") this.end("stale", `it left ${PINGS_MAX} pings unanswered`, STALE_CONNECTION);
+    else if (verdict === "ping") this.#outbound.text(PING_LINE);
   }
 
   // ── holds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -374,7 +370,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     queueMicrotask(() => {
       this.#isContinuing = false;
       if (this.#holds !== 0) return;
-      this.#lastHeard = this.#context.clock.now();
+      this.#heartbeat.lastHeard = this.#context.clock.now();
       this.#read();
       if (this.#holds === 0) this.#stream.resume();
     });
@@ -388,6 +384,10 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     const isMoved = next !== this.#life;
     this.#life = next;
     return isMoved;
+  }
+
+  #infoLine(isClosing: boolean): string {
+    return this.#context.infoLine(this.number, this.greeting, isClosing, this.#parser.payloadBytesMax);
   }
 
   #tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void {

@@ -8,6 +8,7 @@ import type { BatchBuilder } from "#core/batch-builder.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { Ending } from "./life.ts";
 import type { Slabs } from "./slabs.ts";
+import type { TlsFacts } from "./tls-facts.ts";
 import type { Turn } from "./turn.ts";
 
 /** Of the settings' `limits`, those that mean something here. */
@@ -36,6 +37,8 @@ export interface Greeting {
   readonly address: string;
   readonly way: "plain" | "tls" | "mutual-tls" | "websocket";
   readonly nonce: string | null;
+  /** What the TLS handshake agreed on; null: none yet, or none at all. */
+  readonly tls: TlsFacts | null;
 }
 
 export interface NatsContext {
@@ -46,15 +49,18 @@ export interface NatsContext {
   readonly authenticator: Authenticator;
   readonly slabs: Slabs;
   readonly turn: Turn;
+  /** What comes from plain connections is read into this; valid until the next read. */
+  readonly readBuffer: Buffer;
   /** Only one parser works at a time. */
   readonly batch: BatchBuilder;
   /** Whether somebody who shows no user is let in. */
   readonly hasNoAuthUser: boolean;
   account(name: string): AccountRouter | undefined;
-  /** The line that a client with this number is told; `isClosing`: we are about to close. */
-  infoLine(clientNumber: number, greeting: Greeting, isClosing: boolean): string;
+  /** The line that a client with this number is told; `isClosing`: we are about to close; `payloadMax`: if it is its own. */
+  infoLine(clientNumber: number, greeting: Greeting, isClosing: boolean, payloadMax?: number): string;
   /** What `$SYS.REQ.USER.INFO` answers. */
   userInfo(user: User): string;
   onAdmitted(): void;
-  onEnd(peer: NatsPeer, ending: Ending): void;
+  /** `reason`: the same in nats-server's words. */
+  onEnd(peer: NatsPeer, ending: Ending, reason: string): void;
 }

@@ -7,12 +7,15 @@
 //
 // Whoever takes longer than the limit on the way is put out, and so are all when the gate closes.
 
-import type { Clock, Millis } from "#base/clock.ts";
+import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import { explain, PetioleError, systemCode } from "#base/errors.ts";
 import { type ByteStream, type Endpoint, formatEndpoint, type Listener, type Net } from "#base/net.ts";
+import { REASONS } from "./close-reason.ts";
 import type { Greeting } from "./context.ts";
 import { NATS_LISTEN_FAILED } from "./errors.ts";
 import type { ServerTls } from "./server-tls.ts";
+import { tlsFacts } from "./tls-facts.ts";
+import type { OriginRules } from "./web-origin.ts";
 import { WebSocketDoor } from "./web-socket-door.ts";
 
 /** So long from accepted to ready, at most. */
@@ -25,11 +28,22 @@ export interface GatePlan {
   readonly isWebSocket: boolean;
   readonly isTlsFirst: boolean;
   readonly tls: ServerTls | null;
+  /** Which web pages are let in. */
+  readonly origins: OriginRules;
 }
 
 /** An accepted connection. */
 export interface Caller extends Greeting {
   readonly number: number;
+  readonly port: number;
+  readonly since: WallMillis;
+}
+
+/** For the monitor. */
+export interface DoorTls {
+  readonly isVerifying: boolean;
+  /** When our certificate ends. */
+  readonly notAfter: WallMillis;
 }
 
 export interface GateHost {
@@ -38,8 +52,8 @@ export interface GateHost {
   infoLine(caller: Caller): string;
   /** `isGreeted`: INFO was sent. The stream is the host's from now on. */
   onReady(stream: ByteStream, caller: Caller, isGreeted: boolean): void;
-  /** It did not get so far. */
-  onLost(caller: Caller, words: string): void;
+  /** It did not get so far. `reason`: in nats-server's words, which has some for TLS alone. */
+  onLost(caller: Caller, words: string, reason?: string): void;
 }
 
 export class Gate implements AsyncDisposable {
@@ -67,12 +81,17 @@ export class Gate implements AsyncDisposable {
     this.#plan = plan;
     this.#host = host;
     this.#clock = clock;
-    this.#webSocket = plan.isWebSocket ? new WebSocketDoor() : undefined;
+    this.#webSocket = plan.isWebSocket ? new WebSocketDoor(plan.origins, plan.tls !== null) : undefined;
   }
 
   /** Where it really listens. */
   get endpoint(): Endpoint {
     return this.#listener!.endpoint;
+  }
+
+  get tls(): DoorTls | null {
+    const { tls } = this.#plan;
+    return tls === null ? null : { isVerifying: tls.isVerifying, notAfter: tls.notAfter };
   }
 
   /** Connections on the way. */
@@ -110,9 +129,19 @@ export class Gate implements AsyncDisposable {
     this.#arriving.set(accepted, this.#clock.now());
     const isGreeted = tls !== null && !isTlsFirst;
     let stream = accepted;
+    let greeted = caller;
+    let isSecured = tls === null;
     try {
       if (isGreeted) accepted.write(this.#host.infoLine(caller), "latin1");
-      if (tls !== null) stream = await tls.secure(stream);
+      if (tls !== null) {
+        stream = await tls.secure(stream);
+        isSecured = true;
+        const { isMapping: isMapped, isVerifying: verifies } = tls;
+        greeted = {
+          ...caller,
+          tls: tlsFacts(stream, { isFirst: isTlsFirst && this.#webSocket === undefined, isMapped, verifies }),
+        };
+      }
       if (this.#webSocket !== undefined) stream = await this.#webSocket.upgrade(stream);
       if (stream.destroyed) throw new Error("it left before it said anything");
       this.#arriving.delete(accepted);
@@ -121,10 +150,10 @@ export class Gate implements AsyncDisposable {
       if (stream.writable)
         stream.end(); // perhaps with an answer that says why
       else accepted.destroy();
-      this.#host.onLost(caller, systemCode(error) ?? explain(error));
+      this.#host.onLost(greeted, systemCode(error) ?? explain(error), isSecured ? undefined : REASONS.tls);
       return;
     }
-    this.#host.onReady(stream, caller, isGreeted); // outside of the catch: what fails there is a bug
+    this.#host.onReady(stream, greeted, isGreeted); // outside of the catch: what fails there is a bug
   }
 }
 

@@ -6,20 +6,29 @@ import { type Millis, sleep } from "#base/clock.ts";
 import { randomToken } from "#base/entropy.ts";
 import type { Env } from "#base/env.ts";
 import { type ByteStream, type Endpoint, formatEndpoint } from "#base/net.ts";
+import { Recent } from "#base/recent.ts";
 import { Voice } from "#base/voice.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
-import { displaySubject } from "#core/subject.ts";
 import type { AccountRouter } from "#router/router.ts";
 import { infoLine, TOO_MANY_CONNECTIONS } from "#wire/client-lines.ts";
-import { clientStatusOf, type NatsClientStatus, type NatsSubscriptionStatus, subscriptionStatusOf } from "./client-status.ts";
+import {
+  clientStatusOf,
+  closedStatusOf,
+  lostStatusOf,
+  type NatsClientStatus,
+  type NatsClosedStatus,
+  type NatsSubscriptionStatus,
+  subscriptionStatusOf,
+} from "./client-status.ts";
 import { NatsConnection } from "./connection.ts";
 import type { Greeting, NatsContext, NatsLimits } from "./context.ts";
-import { type Caller, Gate, type GateHost, type GatePlan } from "./gate.ts";
-import { type NatsStatus, NatsTally } from "./nats-status.ts";
+import { type Caller, type DoorTls, Gate, type GateHost, type GatePlan } from "./gate.ts";
+import { type NatsAccountFigures, type NatsStatus, NatsTally } from "./nats-status.ts";
 import type { NatsTlsOptions, NatsWebSocketOptions } from "./options.ts";
 import { ServerTls, type ServerTlsOptions } from "./server-tls.ts";
 import { Slabs } from "./slabs.ts";
 import { Turn } from "./turn.ts";
+import { userInfoOf } from "./user-info.ts";
 
 /** Client libraries ask for this before they use a feature of JetStream. The hub's own version decides in the end, and says so. */
 export const COMPATIBLE_VERSION = "2.15.1";
@@ -30,7 +39,11 @@ const DRAIN_MS: Millis = 1_500;
 const TICK_MS: Millis = 500;
 /** Limits shorter than a tick are kept by ticking so many times within them. */
 const TICKS_PER_LIMIT = 4;
-const NANOSECONDS_PER_MS = 1_000_000;
+/** Read from one client at once, at most. */
+const READ_BYTES = 65_536;
+/** Ended connections that the monitor can still tell of. */
+const CLOSED_MAX = 1_000;
+const NO_ORIGINS = { sameOrigin: false, allowedOrigins: [] };
 const NONCE_BYTES = 11;
 const NOBODY = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, refused: 0 };
 
@@ -72,6 +85,7 @@ export class NatsIngress implements AsyncDisposable {
   readonly #connections = new Set<NatsConnection>();
   /** Those that have not ended. */
   readonly #open = new Set<NatsConnection>();
+  readonly #closed = new Recent<NatsClosedStatus>(CLOSED_MAX);
   /** The plain or TLS port, and perhaps one for WebSocket. */
   readonly #gates: Gate[] = [];
   #ticker: Disposable | undefined;
@@ -92,17 +106,20 @@ export class NatsIngress implements AsyncDisposable {
       authenticator: deps.authenticator,
       slabs: new Slabs(),
       turn: new Turn(),
+      readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
       batch: new BatchBuilder(),
       hasNoAuthUser,
       account: (name) => deps.accounts.get(name),
-      infoLine: (number, greeting, isClosing) => this.#infoLine(number, greeting, isClosing),
+      infoLine: (number, greeting, isClosing, payloadMax) => this.#infoLine(number, greeting, isClosing, payloadMax),
       userInfo: (user) => this.#userInfo(user),
       onAdmitted: () => {
         this.#tally.accepted += 1;
       },
-      onEnd: (peer, ending) => {
-        this.#open.delete(peer as NatsConnection); // it is one of ours
-        this.#tally.onEnd(peer, ending);
+      onEnd: (peer, ending, reason) => {
+        const connection = peer as NatsConnection; // it is one of ours
+        this.#open.delete(connection);
+        this.#tally.onEnd(peer, ending, connection.account);
+        this.#closed.add(closedStatusOf(connection, { reason, now: clock.now(), wall: clock.wall() }));
       },
     };
   }
@@ -114,17 +131,26 @@ export class NatsIngress implements AsyncDisposable {
     const secured = async (options: ServerTlsOptions | null, setting: string) =>
       options === null ? null : await ServerTls.open(options, setting, { clock: env.clock, disk: env.disk!, log });
     const isTlsFirst = tls?.handshakeFirst === true;
-    const plans: GatePlan[] = [{ endpoint, setting: "listen", isWebSocket: false, isTlsFirst, tls: await secured(tls, "tls") }];
+    const plans: GatePlan[] = [
+      { endpoint, setting: "listen", isWebSocket: false, isTlsFirst, tls: await secured(tls, "tls"), origins: NO_ORIGINS },
+    ];
     if (websocket !== null) {
       const setting = "websocket.listen";
       const serverTls = await secured(websocket.tls, "websocket.tls");
-      plans.push({ endpoint: websocket.listen, setting, isWebSocket: true, isTlsFirst: true, tls: serverTls });
+      plans.push({
+        endpoint: websocket.listen,
+        setting,
+        isWebSocket: true,
+        isTlsFirst: true,
+        tls: serverTls,
+        origins: websocket,
+      });
     }
     const host: GateHost = {
       onAccept: (stream, way) => this.#onAccept(stream, way),
       infoLine: (caller) => this.#infoLine(caller.number, caller, false),
       onReady: (stream, caller, isGreeted) => this.#onReady(stream, caller, isGreeted),
-      onLost: (caller, words) => this.#onLost(caller, words),
+      onLost: (caller, words, reason) => this.#onLost(caller, words, reason),
     };
     for (const plan of plans) {
       const gate = await Gate.open(plan, host, env);
@@ -145,6 +171,15 @@ export class NatsIngress implements AsyncDisposable {
   /** The same of the WebSocket port; null when off. */
   get webSocketEndpoint(): Endpoint | null {
     return this.#gates[1]?.endpoint ?? null;
+  }
+
+  /** TLS of the port, and of the WebSocket port; null: none. */
+  get tls(): DoorTls | null {
+    return this.#gates[0]?.tls ?? null;
+  }
+
+  get webSocketTls(): DoorTls | null {
+    return this.#gates[1]?.tls ?? null;
   }
 
   status(): NatsStatus {
@@ -172,6 +207,16 @@ export class NatsIngress implements AsyncDisposable {
     return [...this.#open].flatMap((connection) => clientStatusOf(connection, now) ?? []);
   }
 
+  /** The last of those that have ended, oldest first, whether they were let in or not. */
+  closed(): Iterable<NatsClosedStatus> {
+    return this.#closed;
+  }
+
+  /** By account: of all clients that were let in, those that are gone included. */
+  accountFigures(): ReadonlyMap<string, NatsAccountFigures> {
+    return this.#tally.accounts(this.#open);
+  }
+
   *subscriptions(): Iterable<NatsSubscriptionStatus> {
     for (const connection of this.#open) yield* subscriptionStatusOf(connection);
   }
@@ -191,7 +236,7 @@ export class NatsIngress implements AsyncDisposable {
     const nonce = this.#deps.authenticator.wantsSignatures
       ? this.#deps.env.entropy.bytes(NONCE_BYTES).toString("base64url")
       : null;
-    const caller = { number, address, way, nonce };
+    const caller = { number, address, port: stream.remotePort ?? 0, since: this.#deps.env.clock.wall(), way, nonce, tls: null };
     if (way === "plain" || !this.#isFull()) return caller; // a plain one can be told
     this.#onLost(caller, this.#fullWords());
     return undefined;
@@ -210,8 +255,10 @@ export class NatsIngress implements AsyncDisposable {
     if (isFull) connection.end("refused", this.#fullWords(), TOO_MANY_CONNECTIONS);
   }
 
-  #onLost({ address }: Caller, words: string): void {
-    this.#tally.onEnd(NOBODY, "refused");
+  #onLost(caller: Caller, words: string, reason?: string): void {
+    const { address } = caller;
+    this.#tally.onEnd(NOBODY, "refused", null);
+    if (reason !== undefined) this.#closed.add(lostStatusOf(caller, reason, this.#deps.env.clock.wall()));
     this.#context.voice.warn(`lost ${address}`, `NATS connection refused: ${words}`, { address });
   }
 
@@ -245,7 +292,7 @@ export class NatsIngress implements AsyncDisposable {
     this.#ticker?.[Symbol.dispose]();
   }
 
-  #infoLine(clientNumber: number, { address, nonce, way }: Greeting, isClosing: boolean): string {
+  #infoLine(clientNumber: number, { address, nonce, way }: Greeting, isClosing: boolean, payloadMax?: number): string {
     const { host, port } = this.endpoint;
     return infoLine({
       server_id: this.#serverId,
@@ -259,41 +306,19 @@ export class NatsIngress implements AsyncDisposable {
       ...(nonce === null ? {} : { nonce }),
       ...(way === "tls" || way === "mutual-tls" ? { tls_required: true } : {}),
       ...(way === "mutual-tls" ? { tls_verify: true } : {}),
-      max_payload: this.#deps.limits.maxPayload,
+      max_payload: payloadMax ?? this.#deps.limits.maxPayload,
       client_id: clientNumber,
       client_ip: address,
       ...(isClosing ? { ldm: true } : {}),
     });
   }
 
-  /** In latin1 form, with nats-server's field names. */
-  #userInfo({ name, account, permissions }: User): string {
-    const shown = ({ allow, deny }: User["permissions"]["publish"]) => ({
-      ...(allow === null ? {} : { allow: allow.map(displaySubject) }),
-      ...(deny.length === 0 ? {} : { deny: deny.map(displaySubject) }),
-    });
-    const responses =
-      permissions.responses == null
-        ? {}
-        : {
-            responses: {
-              max: finite(permissions.responses.max, 1),
-              ttl: finite(permissions.responses.expires, NANOSECONDS_PER_MS),
-            },
-          };
+  /** In latin1 form. */
+  #userInfo(user: User): string {
     const answer = {
       server: { name: this.#deps.serverName, id: this.#serverId, ver: COMPATIBLE_VERSION, jetstream: false },
-      data: {
-        user: name,
-        account,
-        permissions: { publish: shown(permissions.publish), subscribe: shown(permissions.subscribe), ...responses },
-      },
+      data: userInfoOf(user),
     };
     return Buffer.from(JSON.stringify(answer), "utf8").toString("latin1");
   }
-}
-
-/** As nats-server writes it: -1 for no limit. */
-function finite(value: number, unit: number): number {
-  return Number.isFinite(value) ? value * unit : -1;
 }

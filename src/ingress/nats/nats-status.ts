@@ -12,6 +12,12 @@ export interface NatsFigures {
   readonly refused: number;
 }
 
+/** Of one account. */
+export interface NatsAccountFigures extends NatsFigures {
+  /** Cut off because they read too slowly. */
+  readonly slow: number;
+}
+
 export interface NatsStatus extends NatsFigures {
   /** Let in and connected now. */
   readonly clients: number;
@@ -30,11 +36,28 @@ export class NatsTally {
   connections = 0;
   accepted = 0;
   readonly #endings = new Map<Ending, number>();
+  /** By account; bounded, since accounts stand in the settings. */
+  readonly #pastOf = new Map<string, NatsAccountFigures>();
   #past = NOTHING;
 
-  onEnd(peer: NatsPeer, ending: Ending): void {
+  /** `account`: null if it was not let in. */
+  onEnd(peer: NatsPeer, ending: Ending, account: string | null): void {
     this.#endings.set(ending, (this.#endings.get(ending) ?? 0) + 1);
     this.#past = sum(this.#past, peer);
+    if (account === null) return;
+    const past = this.#pastOf.get(account) ?? { ...NOTHING, slow: 0 };
+    this.#pastOf.set(account, { ...sum(past, peer), slow: past.slow + (ending === "slow" ? 1 : 0) });
+  }
+
+  /** Of clients that were let in. */
+  accounts(connected: Iterable<NatsPeer & { readonly account: string | null }>): Map<string, NatsAccountFigures> {
+    const figures = new Map(this.#pastOf);
+    for (const peer of connected) {
+      if (peer.account === null) continue;
+      const past = figures.get(peer.account) ?? { ...NOTHING, slow: 0 };
+      figures.set(peer.account, { ...sum(past, peer), slow: past.slow });
+    }
+    return figures;
   }
 
   status(connected: Iterable<NatsPeer>, now: { readonly clients: number; readonly subscriptions: number }): NatsStatus {

@@ -3,7 +3,8 @@
 //   reserve ─ encode ─ commit ─ … ─▶ slab │ full slabs ──▶ in flight (at most FLIGHT_BYTES_MAX) ──▶ stream
 //
 // With one write under way at most, a write that ends is a sign of life, and all that waits is counted here. Bounded by its
-// user, who looks at `pendingBytes` after each message.
+// user, who looks at `pendingBytes` after each message. What the network takes at once is free again at once, not when Node
+// comes round to tell: a batch for many clients then passes through few slabs.
 
 import type { ByteStream } from "#base/net.ts";
 import { LARGE_SLAB_BYTES, type Slabs, SMALL_SLAB_BYTES } from "./slabs.ts";
@@ -27,14 +28,19 @@ export class Outbound implements Writes {
   readonly #slabs: Slabs;
   readonly #turn: Turn;
   readonly #events: OutboundEvents;
+  /** Slabs that wait, and how much of each is used. Of the first `#flightCount` the stream was told. */
   readonly #full: Buffer[] = [];
-  readonly #flight: Buffer[] = [];
+  readonly #fullUsed: number[] = [];
   #used = 0;
   #fullBytes = 0;
+  #flightCount = 0;
   #flightBytes = 0;
+  /** Writes that had ended when `write` returned: of these we are told once more. */
+  #endedEarly = 0;
   #isScheduled = false;
   #isFinishing = false;
   #isDead = false;
+  /** The last write was more than a small slab. */
   #isBusy = false;
 
   constructor(stream: ByteStream, slabs: Slabs, turn: Turn, events: OutboundEvents) {
@@ -46,7 +52,7 @@ export class Outbound implements Writes {
 
   /** Bytes that the peer's side has not taken yet. */
   get pendingBytes(): number {
-    return this.#used + this.#fullBytes + this.#flightBytes;
+    return this.#used + this.#fullBytes;
   }
 
   /** The same of all clients together. */
@@ -55,7 +61,7 @@ export class Outbound implements Writes {
   }
 
   get isWriting(): boolean {
-    return this.#flightBytes > 0;
+    return this.#flightCount > 0;
   }
 
   /** Room for `count` bytes (at most LARGE_SLAB_BYTES) at the returned offset of `bytes`. Follow with `commit` of where the encoding ended. */
@@ -85,7 +91,7 @@ export class Outbound implements Writes {
   /** Any number of bytes, over as many slabs as it takes. */
   copy(source: Buffer, start: number, end: number): void {
     for (let from = start; from < end; ) {
-      if (this.#used === this.bytes.length) this.#nextSlab(Math.min(end - from, LARGE_SLAB_BYTES));
+      if (this.#used === this.bytes.length) this.#nextSlab(0);
       const count = Math.min(end - from, this.bytes.length - this.#used);
       source.copy(this.bytes, this.#used, from, from + count);
       this.commit(this.#used + count);
@@ -105,27 +111,33 @@ export class Outbound implements Writes {
     this.#write();
   }
 
-  /** The peer is gone: everything is forgotten. */
+  /** The peer is gone: everything is forgotten. The stream may still hold what is in flight, so that is left to the collector. */
   abandon(): void {
     this.#isDead = true;
     this.#slabs.pendingBytes -= this.pendingBytes;
-    this.#used = 0;
+    for (const slab of this.#full.slice(this.#flightCount)) this.#slabs.giveBack(slab);
+    if (this.bytes !== NONE) this.#slabs.giveBack(this.bytes);
     this.#full.length = 0;
+    this.#fullUsed.length = 0;
     this.#fullBytes = 0;
-    this.#flight.length = 0;
+    this.#flightCount = 0;
     this.#flightBytes = 0;
+    this.#used = 0;
     this.bytes = NONE;
   }
 
   #nextSlab(count: number): void {
     this.#putAside();
-    if (this.#fullBytes >= EAGER_BYTES) this.#write();
-    this.bytes = this.#slabs.take(this.#isBusy || this.#fullBytes > 0 || count > SMALL_SLAB_BYTES);
+    if (this.#fullBytes - this.#flightBytes >= EAGER_BYTES) this.#write();
+    const isLarge = count > SMALL_SLAB_BYTES || ((this.#isBusy || this.#fullBytes > 0) && !this.#turn.hasMany);
+    this.#turn.begin(isLarge ? LARGE_SLAB_BYTES : SMALL_SLAB_BYTES); // everybody may write now, we too
+    this.bytes = this.#slabs.take(isLarge);
   }
 
   #putAside(): void {
     if (this.#used > 0) {
-      this.#full.push(this.#used === this.bytes.length ? this.bytes : this.bytes.subarray(0, this.#used));
+      this.#full.push(this.bytes);
+      this.#fullUsed.push(this.#used);
       this.#fullBytes += this.#used;
     } else if (this.bytes !== NONE) this.#slabs.giveBack(this.bytes);
     this.bytes = NONE;
@@ -133,55 +145,68 @@ export class Outbound implements Writes {
   }
 
   #write(): void {
-    if (this.#flightBytes > 0) return;
+    if (this.#flightCount > 0) return;
     if (this.#isDead || !this.#stream.writable) {
       this.abandon();
       return;
     }
-    this.#isBusy = this.#used + this.#fullBytes > SMALL_SLAB_BYTES;
+    this.#isBusy = this.pendingBytes > SMALL_SLAB_BYTES;
     if (this.#fullBytes < FLIGHT_BYTES_MAX) this.#putAside();
     if (this.#full.length === 0) {
       if (this.#isFinishing) this.#stream.end();
       return;
     }
-    let count = 0;
-    while (count < this.#full.length && this.#flightBytes < FLIGHT_BYTES_MAX) {
-      const slab = this.#full[count]!;
-      this.#flight.push(slab);
-      this.#flightBytes += slab.length;
-      count += 1;
+    while (this.#flightCount < this.#full.length && this.#flightBytes < FLIGHT_BYTES_MAX) {
+      this.#flightBytes += this.#fullUsed[this.#flightCount]!;
+      this.#flightCount += 1;
     }
-    this.#full.splice(0, count);
-    this.#fullBytes -= this.#flightBytes;
-    if (count === 1) this.#stream.write(this.#flight[0]!, this.#onWritten);
-    else {
-      this.#stream.cork(); // so that they leave in one system call
-      for (let i = 0; i < count; i++) {
-        if (i < count - 1) this.#stream.write(this.#flight[i]!);
-        else this.#stream.write(this.#flight[i]!, this.#onWritten);
-      }
-      this.#stream.uncork();
-    }
+    this.#send();
+    if (this.#stream.writableLength > 0) return;
+    this.#endedEarly += 1;
+    this.#land();
   }
 
-  /** After a fault the slabs are left to the collector: the stream may still hold them. */
+  #send(): void {
+    const stream = this.#stream;
+    const last = this.#flightCount - 1;
+    if (last > 0) stream.cork(); // so that they leave in one system call
+    for (let i = 0; i < last; i++) stream.write(this.#part(i));
+    stream.write(this.#part(last), this.#onWritten);
+    if (last > 0) stream.uncork();
+  }
+
+  #part(index: number): Buffer {
+    const slab = this.#full[index]!;
+    const used = this.#fullUsed[index]!;
+    return used === slab.length ? slab : slab.subarray(0, used);
+  }
+
   readonly #onWritten = (fault?: Error | null): void => {
     if (this.#isDead) return;
     if (fault != null) {
       this.abandon();
       return;
     }
-    for (const slab of this.#flight) this.#slabs.giveBack(whole(slab));
-    this.#flight.length = 0;
-    this.writtenBytes += this.#flightBytes;
-    this.#slabs.pendingBytes -= this.#flightBytes;
-    this.#flightBytes = 0;
+    if (this.#endedEarly > 0) this.#endedEarly -= 1;
+    else this.#land();
     if (!this.#isScheduled || this.#isFinishing) this.#write();
     this.#events.onProgress();
   };
-}
 
-/** The slab of which this is the used part. */
-function whole(part: Buffer): Buffer {
-  return part.length === part.buffer.byteLength ? part : Buffer.from(part.buffer);
+  /** What was in flight has arrived. */
+  #land(): void {
+    for (let i = 0; i < this.#flightCount; i++) this.#slabs.giveBack(this.#full[i]!);
+    if (this.#flightCount === this.#full.length) {
+      this.#full.length = 0;
+      this.#fullUsed.length = 0;
+    } else {
+      this.#full.splice(0, this.#flightCount);
+      this.#fullUsed.splice(0, this.#flightCount);
+    }
+    this.writtenBytes += this.#flightBytes;
+    this.#slabs.pendingBytes -= this.#flightBytes;
+    this.#fullBytes -= this.#flightBytes;
+    this.#flightBytes = 0;
+    this.#flightCount = 0;
+  }
 }

@@ -43,13 +43,16 @@ const ACK_VALUE = Buffer.from("safe", "latin1");
 
 /** What a publisher hears once its message is safe. */
 export const SAFE_ANSWER = '{"safe":true}';
+/** What it hears when there is no room: it is for the publisher to keep the message. */
+const NO_ROOM_ANSWER =
+  '{"safe":false,"error":"outbox_full","description":"the outbox is full; keep the message and publish it again later"}';
 
 export interface PublisherEvents {
   publish(batch: Batch): Ticket;
   /** To whoever of this client's subscriptions hears `reply`. */
   answer(reply: string, payload: string): void;
   /** This request is heard by nobody. */
-  noResponders(reply: string): void;
+  noResponders(subject: string, reply: string): void;
   /** A message on `subject` was refused. */
   onRefused(subject: string): void;
   /** Who asks, as JSON. */
@@ -66,6 +69,8 @@ export class Publisher {
   readonly #asking: number[] = [];
   readonly #replies: string[] = [];
   readonly #denied = new Set<string>();
+  /** Of the batch under way: messages that found no room. */
+  readonly #turnedAway = new Set<number>();
 
   constructor(user: User, events: PublisherEvents) {
     this.#user = user;
@@ -90,6 +95,7 @@ export class Publisher {
     const ticket = this.#events.publish(batch);
     if (this.#asking.length > 0) this.#note(batch, ticket);
     this.#denied.clear();
+    this.#turnedAway.clear();
   }
 
   /** For the router: `$SYS.` and `$LDS.` are the servers' own. */
@@ -106,6 +112,11 @@ export class Publisher {
     this.#events.onRefused(subject);
   }
 
+  /** The router found, in the middle of `publish`, that there is no room for message `index`. Who did not ask is not told; the outbox counts. */
+  noRoom(index: number): void {
+    if (this.#asking.length > 0) this.#turnedAway.add(index);
+  }
+
   onSafe(watermark: Ticket): void {
     this.#safe.release(watermark);
     for (let reply = this.#safe.take(); reply !== undefined; reply = this.#safe.take()) this.#events.answer(reply, SAFE_ANSWER);
@@ -120,7 +131,7 @@ export class Publisher {
     const reply = replyOf(batch, index);
     if (!subject.startsWith(SYSTEM) || reply === "") return;
     if (subject === USER_INFO) this.#events.answer(reply, this.#events.userInfo());
-    else this.#events.noResponders(reply);
+    else this.#events.noResponders(subject, reply);
   }
 
   /** Only requests may have wildcard tokens in their subject, and what is kept is no request. */
@@ -140,7 +151,8 @@ export class Publisher {
     for (let i = 0; i < this.#asking.length; i++) {
       if (this.#denied.size > 0 && this.#denied.has(subjectOf(batch, this.#asking[i]!))) continue;
       const reply = this.#replies[i]!;
-      if (this.#safe.add(ticket, reply)) this.#events.answer(reply, SAFE_ANSWER);
+      if (this.#turnedAway.has(this.#asking[i]!)) this.#events.answer(reply, NO_ROOM_ANSWER);
+      else if (this.#safe.add(ticket, reply)) this.#events.answer(reply, SAFE_ANSWER);
     }
     this.#asking.length = 0;
     this.#replies.length = 0;

@@ -5,8 +5,9 @@
 // Files are looked at again at most every 10 s, when somebody connects. Files that cannot be used leave those in use in use, and are
 // told of. Limits on time are the listener's, who destroys streams that take too long.
 
+import { X509Certificate } from "node:crypto";
 import * as tls from "node:tls";
-import type { Clock, Millis } from "#base/clock.ts";
+import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import { type Disk, readWhole } from "#base/disk.ts";
 import { explain, PetioleError, systemCode } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
@@ -21,6 +22,8 @@ export interface ServerTlsOptions {
   readonly keyFile: string;
   readonly caFile: string | null;
   readonly verify: boolean;
+  /** As `verify`, and the certificate says who the client is. */
+  readonly verifyAndMap: boolean;
 }
 
 interface Env {
@@ -69,7 +72,7 @@ export class ServerTls {
     this.#env = env;
     this.#files = files;
     this.#lookedAt = env.clock.now();
-    const { verify } = options;
+    const verify = this.isVerifying;
     this.#server = tls.createServer({ ...materialOf(files), requestCert: verify, rejectUnauthorized: verify });
     this.#server
       .on("secureConnection", (secured) => {
@@ -80,7 +83,16 @@ export class ServerTls {
   }
 
   get isVerifying(): boolean {
-    return this.#options.verify;
+    return this.#options.verify || this.#options.verifyAndMap;
+  }
+
+  /** When our certificate ends. */
+  get notAfter(): WallMillis {
+    return new X509Certificate(this.#files.cert).validToDate.getTime();
+  }
+
+  get isMapping(): boolean {
+    return this.#options.verifyAndMap;
   }
 
   /** The stream belongs to the result from then on. Rejects when the handshake fails or the stream ends. */

@@ -3,7 +3,7 @@
 import type { User } from "#access/authenticator.ts";
 import type { Millis } from "#base/clock.ts";
 import type { Batch } from "#core/batch.ts";
-import { isRequest, replyOf } from "#core/batch.ts";
+import { isRequest, replyOf, subjectOf } from "#core/batch.ts";
 import type { BatchBuilder } from "#core/batch-builder.ts";
 import type { Origin, Sink, Subscription, Ticket } from "#core/sink.ts";
 import { displaySubject } from "#core/subject.ts";
@@ -82,7 +82,7 @@ export class NatsSession implements Origin, Sink {
     this.publisher = new Publisher(user, {
       publish: (batch) => this.#door.publish(batch),
       answer: (reply, payload) => this.#answer(reply, payload),
-      noResponders: (reply) => this.#noResponders(reply),
+      noResponders: (subject, reply) => this.#noResponders(subject, reply),
       onRefused: (subject) => this.#onRefused(subject),
       userInfo: () => host.userInfo(),
     });
@@ -122,8 +122,13 @@ export class NatsSession implements Origin, Sink {
     this.publisher.deny(subject);
   }
 
+  /** Dropped or refused, the answer is the same: it is not safe. */
+  onNoRoom(_batch: Batch, index: number): void {
+    this.publisher.noRoom(index);
+  }
+
   onNoResponders(batch: Batch, index: number): void {
-    this.#noResponders(replyOf(batch, index));
+    this.#noResponders(subjectOf(batch, index), replyOf(batch, index));
   }
 
   onSafe(watermark: Ticket): void {
@@ -218,11 +223,11 @@ export class NatsSession implements Origin, Sink {
     this.#countAnswer(subscription);
   }
 
-  #noResponders(reply: string): void {
+  #noResponders(subject: string, reply: string): void {
     if (!this.request.wantsNoResponders) return;
     const subscription = this.subscriptions.forReply(reply);
     if (subscription === undefined || !this.#isOpen) return;
-    this.#host.outbound.text(noRespondersMessage(reply, subscription.sid));
+    this.#host.outbound.text(noRespondersMessage(subject, reply, subscription.sid));
     this.#countAnswer(subscription);
   }
 

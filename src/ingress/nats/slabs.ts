@@ -1,12 +1,12 @@
 // Slabs to write in, lent and given back, shared by all clients of the listener, so that an idle client holds none.
 
-/** For a client that gets a message now and then: a thousand of them in one turn are 4 MiB. */
-export const SMALL_SLAB_BYTES = 4096;
-/** For a client that gets many. */
-export const LARGE_SLAB_BYTES = 16_384;
+/** For a client that gets a message now and then, or one of very many. */
+export const SMALL_SLAB_BYTES = 8192;
+/** For one of few that get many. */
+export const LARGE_SLAB_BYTES = 65_536;
 /** Slabs kept for later, of each size. */
-const SMALL_KEPT_MAX = 1024;
-const LARGE_KEPT_MAX = 512;
+const SMALL_KEPT_MAX = 512;
+const LARGE_KEPT_MAX = 64;
 
 export class Slabs {
   /** Bytes that wait for all clients together; kept by those who write into slabs. */

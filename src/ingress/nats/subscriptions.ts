@@ -1,9 +1,9 @@
 // The subscriptions of one client: by sid, with permissions, and with an end after so many messages (UNSUB <sid> <max>).
 
 import type { Permissions } from "#access/permissions.ts";
-import { permits } from "#access/permissions.ts";
+import { denies, permitsFilter } from "#access/permissions.ts";
 import type { Sink, Subscription } from "#core/sink.ts";
-import { filterCovers, isValidFilter, subjectMatches } from "#core/subject.ts";
+import { isValidFilter, subjectMatches } from "#core/subject.ts";
 import type { AccountRouter } from "#router/router.ts";
 
 /** Subscriptions of one client at a time. */
@@ -33,7 +33,7 @@ export class NatsSubscription implements Subscription {
   }
 
   mayReceive(subject: string): boolean {
-    return permits(this.#permissions.subscribe, subject);
+    return !denies(this.#permissions.subscribe, subject, this.queue); // the whole filter was allowed
   }
 }
 
@@ -68,7 +68,7 @@ export class Subscriptions {
 
   add(filter: string, queue: string | null, sid: string): AddAnswer {
     if (!isValidFilter(filter)) return "invalid";
-    if (!maySubscribe(this.#permissions, filter)) return "denied";
+    if (!permitsFilter(this.#permissions.subscribe, filter, queue)) return "denied";
     if (this.#bySid.has(sid)) return "known";
     if (this.size >= this.#max) return "too-many";
     const subscription = new NatsSubscription(filter, queue, sid, this.#sink, this.#permissions);
@@ -126,10 +126,4 @@ export class Subscriptions {
     if (this.#lastForReply === subscription) this.#lastForReply = undefined;
     this.#account.unsubscribe(subscription);
   }
-}
-
-/** As nats-server: all of the filter must be allowed; what is only partly denied is taken out message by message. */
-function maySubscribe({ subscribe }: Permissions, filter: string): boolean {
-  if (subscribe.deny.some((denied) => filterCovers(denied, filter))) return false;
-  return subscribe.allow === null || subscribe.allow.some((allowed) => filterCovers(allowed, filter));
 }

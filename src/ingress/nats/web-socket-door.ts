@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import * as http from "node:http";
 import type { ByteStream } from "#base/net.ts";
+import { type OriginRules, originFault } from "./web-origin.ts";
 import { webSocketStream } from "./web-socket-stream.ts";
 
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -21,8 +22,12 @@ interface Upgrade {
 export class WebSocketDoor {
   readonly #server: http.Server;
   readonly #underWay = new Map<ByteStream, Upgrade>();
+  readonly #origins: OriginRules;
+  readonly #isTls: boolean;
 
-  constructor() {
+  constructor(origins: OriginRules, isTls: boolean) {
+    this.#origins = origins;
+    this.#isTls = isTls;
     this.#server = http.createServer({ maxHeaderSize: HEAD_BYTES_MAX, insecureHTTPParser: false });
     this.#server.timeout = 0;
     this.#server
@@ -56,6 +61,7 @@ export class WebSocketDoor {
   #onUpgrade(request: http.IncomingMessage, socket: ByteStream, head: Buffer): void {
     const { headers, method, url } = request;
     const key = headers["sec-websocket-key"] ?? "";
+    const words = originFault(headers.origin, headers.host, this.#isTls, this.#origins);
     const fault =
       method !== "GET" || headers.upgrade?.toLowerCase() !== "websocket" || !/^[A-Za-z0-9+/]{22}==$/.test(key)
         ? "400 Bad Request"
@@ -63,10 +69,12 @@ export class WebSocketDoor {
           ? "426 Upgrade Required\r\nSec-WebSocket-Version: 13"
           : /^\/(leafnode|mqtt)\b/.test(url ?? "")
             ? "404 Not Found"
-            : undefined;
+            : words === undefined
+              ? undefined
+              : "403 Forbidden";
     if (fault !== undefined) {
       socket.end(`HTTP/1.1 ${fault}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      this.#refuse(socket, `its WebSocket upgrade was answered with ${fault.slice(0, 3)}`);
+      this.#refuse(socket, words ?? `its WebSocket upgrade was answered with ${fault.slice(0, 3)}`);
       return;
     }
     const accept = createHash("sha1").update(`${key}${ACCEPT_GUID}`).digest("base64");

@@ -6,6 +6,7 @@ import { Authenticator, type User, type Verdict } from "#access/authenticator.ts
 import { isPublicNkey } from "#access/nkey-text.ts";
 import { hashPassword } from "#access/password.ts";
 import { UNRESTRICTED } from "#access/permissions.ts";
+import type { Revocation } from "#access/user-jwt.ts";
 import { systemEntropy } from "#base/entropy.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { type Claims, TestNkey, TestOperator } from "../../support/jwt.ts";
@@ -17,7 +18,7 @@ const key = new TestNkey("user");
 const account = new TestOperator().account("APP");
 const tokenHash = await hashPassword("the-token", entropy);
 
-function open() {
+function open(revocations: readonly Revocation[] = []) {
   const clock = new FakeClock();
   const permissions = { publish: UNRESTRICTED, subscribe: UNRESTRICTED };
   const users: readonly User[] = [
@@ -25,7 +26,12 @@ function open() {
     { name: "robot", account: "EDGE", passwordHash: null, nkey: key.publicKey, doors: ["nats"], permissions },
     { name: "old", account: "EDGE", passwordHash: BCRYPT, doors: ["mqtt"], permissions },
   ];
-  return { clock, authenticator: new Authenticator(users, null, { clock, entropy }, new Map([[account.key.publicKey, "EDGE"]])) };
+  return {
+    clock,
+    authenticator: new Authenticator(users, null, { clock, entropy }, [
+      { key: account.key.publicKey, account: "EDGE", revocations },
+    ]),
+  };
 }
 
 const BCRYPT = "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
@@ -138,7 +144,8 @@ const REFUSED: Readonly<Record<string, readonly [Parameters<typeof shownBy>[1], 
   "for another network": [{ nats: { src: ["192.168.0.0/16", "fd00::/8"] } }, {}, /does not allow this address/],
   "for hours of the day": [{ nats: { times: [{ start: "08:00:00", end: "17:00:00" }] } }, {}, /hours of the day/],
   "of a scoped signing key": [{ nats: { subs: undefined } }, {}, /scoped signing key/],
-  "with a queue group's permission": [{ nats: { sub: { deny: ["jobs workers"] } } }, {}, /cannot keep to/],
+  "with a queue group's permission to publish": [{ nats: { pub: { deny: ["jobs workers"] } } }, {}, /cannot keep to/],
+  "with a permission that is none": [{ nats: { sub: { allow: ["jobs workers more"] } } }, {}, /cannot keep to/],
   "that is an account's": [{ nats: { type: "account" } }, {}, /not a user's/],
 };
 
@@ -154,6 +161,33 @@ test("a JWT for certain networks and connection types is good there", () => {
   const nats = { src: ["192.168.0.0/16"], allowed_connection_types: ["STANDARD", "WEBSOCKET"] };
   assert.ok(shownBy(authenticator, { nats }, { address: "::ffff:192.168.7.7" }).ok);
   assert.ok(shownBy(authenticator, { nats }, { address: "192.168.7.7", isWebSocket: true }).ok);
+});
+
+test("a JWT's permissions may name queue groups", () => {
+  const { authenticator } = open();
+  const verdict = shownBy(authenticator, { nats: { sub: { allow: ["jobs workers", "a"], deny: ["b *.dev"] } } });
+  assert.ok(verdict.ok);
+  assert.deepEqual(verdict.user.permissions.subscribe, {
+    allow: ["a"],
+    deny: [],
+    allowGroups: [{ filter: "jobs", group: "workers" }],
+    denyGroups: [{ filter: "b", group: "*.dev" }],
+  });
+});
+
+test("a revoked JWT is refused, one that was issued later is good, and so is another user's", () => {
+  const everybody = open([{ user: "*", until: 1_800_000_000_000 }]).authenticator;
+  const revoked = "its JWT was revoked";
+  assert.equal(outcome(shownBy(everybody, { top: { iat: 1_700_000_000 } })), revoked);
+  assert.equal(outcome(shownBy(everybody, { top: { iat: 1_800_000_000 } })), revoked);
+  assert.ok(shownBy(everybody, { top: { iat: 1_800_000_001 } }).ok);
+  assert.equal(outcome(shownBy(everybody, { top: { iat: undefined } })), revoked, "it may be as old as can be");
+  const gone = account.user("gone", { iat: 4_000_000_000 });
+  const { authenticator } = open([{ user: gone.key.publicKey, until: null }]);
+  const signature = gone.key.sign(NONCE);
+  const shown = { jwt: gone.jwt, signature, nonce: NONCE, address: "10.0.0.1", isWebSocket: false };
+  assert.equal(outcome(authenticator.authenticateJwt(shown)), revoked);
+  assert.ok(shownBy(authenticator, {}).ok);
 });
 
 test("a bearer needs no signature", () => {

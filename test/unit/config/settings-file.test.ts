@@ -120,7 +120,9 @@ test("a file that cannot be read is broken, not an end", async () => {
   const disk = await savedTimes(2);
   disk.faults.isUnreadable = (path) => path === FILE;
   const version = await open(disk).current();
-  assert.ok(version.state === "broken" && version.reason.includes("EIO"));
+  assert.ok(version.state === "broken");
+  assert.match(version.reason, /cannot be read or written, the disk itself fails \(EIO/);
+  assert.match(version.remedy ?? "", /check the card/);
   assert.deepEqual(await open(disk).read(), { server_name: "v2" });
 });
 

@@ -26,7 +26,7 @@ const remote = (more: object = {}) => ({ leafnodes: { remotes: [{ urls: ["tls://
 test("no settings at all are settings: an account, no open door but the monitor's on loopback", () => {
   const config = configOf({});
   assert.equal(config.serverName, "petiole-0123456789");
-  assert.deepEqual(config.accounts, [{ name: "EDGE", users: [], trustedKeys: [] }]);
+  assert.deepEqual(config.accounts, [{ name: "EDGE", users: [], trustedKeys: [], revocations: [] }]);
   assert.deepEqual([config.mqtt, config.listen, config.web, config.host, config.noAuthUser], [null, null, null, null, null]);
   assert.deepEqual(config.monitor, { listen: { host: "127.0.0.1", port: 8222 } });
   assert.deepEqual([config.leafnodes.remotes, config.serial, config.firewall.enabled], [[], [], false]);
@@ -113,17 +113,11 @@ test("what does not exist yet is refused in so many words, and its off value is 
     outbox: { rules: [{ subjects: [">"], max_age: null, thin_after: null }], when_full: "drop_oldest" },
   });
 
-  const rule = { subjects: [">"] };
   const port = { name: "a", match: { path: "/dev/x" } };
   const asked: [object, string][] = [
     [{ host: { interval: "30s" } }, "host"],
     [{ web: { listen: "0.0.0.0:80" } }, "web"],
     [{ firewall: { enabled: true } }, "firewall.enabled"],
-    [{ outbox: { when_full: "refuse" } }, "outbox.when_full"],
-    [{ outbox: { rules: [{ ...rule, confirm: "stored" }] } }, "outbox.rules[0].confirm"],
-    [{ outbox: { rules: [{ ...rule, order: "live_first" }] } }, "outbox.rules[0].order"],
-    [{ outbox: { rules: [{ ...rule, max_age: "7d" }] } }, "outbox.rules[0].max_age"],
-    [{ outbox: { rules: [{ ...rule, thin_after: "1d" }] } }, "outbox.rules[0].thin_after"],
     [{ mqtt: { websocket: { listen: "127.0.0.1:8083" } } }, "mqtt.websocket"],
     [{ mqtt: { tls: {} } }, "mqtt.tls"],
     [{ serial: [{ ...port, framing: { type: "cobs" } }] }, "serial[0].framing.type"],
@@ -219,9 +213,6 @@ test("every key of the design is known: what is not there yet is unsupported, ne
     limits: { max_payload: "1MiB", max_connections: 1000, max_pending: "16MiB", write_deadline: "10s" },
   };
   assert.deepEqual(pathsOf(document), [
-    "outbox.rules[0].confirm unsupported",
-    "outbox.rules[1].order unsupported",
-    "outbox.rules[1].max_age unsupported",
     "serial[0].write_subject unsupported",
     "host unsupported",
     "web unsupported",
@@ -363,6 +354,23 @@ test("a user without a name, a second token, a seed in place of a key, the same 
   assert.deepEqual(pathsOf(users({ user: "a", password: BCRYPT.slice(0, -1) })), ["accounts[0].users[0].password invalid"]);
   const trusting = { accounts: [{ name: "EDGE", trusted_keys: [ACCOUNT_KEY, USER_KEY, ACCOUNT_KEY] }] };
   assert.deepEqual(pathsOf(trusting), ["accounts[0].trusted_keys[1] invalid", "accounts[0].trusted_keys[2] invalid"]);
+  const revoked = [
+    { user: "*", until: "2026-11-22T10:00:00Z" },
+    { user: USER_KEY },
+    { user: ACCOUNT_KEY },
+    { user: "*", until: "2026-13-01T00:00:00Z" },
+    { user: "*", until: "yesterday" },
+  ];
+  assert.deepEqual(pathsOf({ accounts: [{ name: "EDGE", revocations: revoked }] }), [
+    "accounts[0].revocations[2].user invalid",
+    "accounts[0].revocations[3].until invalid",
+    "accounts[0].revocations[4].until invalid",
+  ]);
+  const good = configOf({ accounts: [{ name: "EDGE", revocations: revoked.slice(0, 2) }] }).accounts[0]!.revocations;
+  assert.deepEqual(good, [
+    { user: "*", until: Date.UTC(2026, 10, 22, 10) },
+    { user: USER_KEY, until: null },
+  ]);
 });
 
 test("allow_responses is a flag or a block, and takes the right to publish anything from a user with no allow list", () => {
@@ -391,9 +399,18 @@ test("tls and websocket stand beside listen, and verify needs a CA", () => {
     keyFile: "/data/certs/gw.key",
     caFile: null,
     verify: false,
+    verifyAndMap: false,
     handshakeFirst: false,
   });
-  assert.deepEqual(config.websocket?.listen, { host: "0.0.0.0", port: 8080 });
+  const { listen, sameOrigin, allowedOrigins } = config.websocket!;
+  assert.deepEqual([listen, sameOrigin, allowedOrigins], [{ host: "0.0.0.0", port: 8080 }, false, []]);
   assert.deepEqual(pathsOf({ tls, websocket: { listen: "0.0.0.0:8080" } }), ["tls invalid", "websocket invalid"]);
   assert.deepEqual(pathsOf({ listen: "127.0.0.1:4222", tls: { ...tls, verify: true } }), ["tls.ca_file invalid"]);
+  assert.deepEqual(pathsOf({ listen: "127.0.0.1:4222", tls: { ...tls, verify_and_map: true } }), ["tls.ca_file invalid"]);
+  const origins = ["https://panel.example", "panel.example", "https://panel.example/x", "ftp://a", "https://u:p@a", "null", "*"];
+  const asked = { listen: "127.0.0.1:4222", websocket: { listen: "0.0.0.0:8080", allowed_origins: origins } };
+  assert.deepEqual(
+    pathsOf(asked),
+    [1, 2, 3, 4, 5, 6].map((i) => `websocket.allowed_origins[${i}] invalid`),
+  );
 });

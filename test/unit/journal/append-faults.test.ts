@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Disk } from "#base/disk.ts";
 import type { FakeDisk } from "../../support/fake-disk.ts";
 import { fakeDisk } from "../../support/fake-disk.ts";
-import { append, DIRECTORY, numbered, open, readAll, segmentFiles, seqsIn, testEnv } from "./harness.ts";
+import { append, DIRECTORY, isExhaustive, numbered, open, readAll, segmentFiles, seqsIn, testEnv } from "./harness.ts";
 
 const FAULTS: Readonly<Record<string, (disk: FakeDisk) => void>> = {
   "a write that fails": (disk) => void (disk.faults.failWriteIn = 1),
@@ -22,7 +22,7 @@ const FAULTS: Readonly<Record<string, (disk: FakeDisk) => void>> = {
 for (const [name, order] of Object.entries(FAULTS)) {
   for (const stored of [0, 5]) {
     test(`${name} with ${stored} records stored: the append rejects, the next one succeeds, a power cut proves it`, async () => {
-      for (let seed = 1; seed <= 25; seed++) {
+      for (let seed = 1; seed <= (isExhaustive ? 25 : 4); seed++) {
         const disk = fakeDisk({ seed });
         const room = disk.totalBytes;
         const journal = await open(disk);
@@ -81,7 +81,7 @@ function lyingDisk(mounted: Disk) {
 }
 
 for (const stored of [0, 5]) {
-  test(`a failed write that stays on the disk counts only below what was written after it (${stored} records before)`, async () => {
+  test(`a failed write that stays on the disk does not count when later ones overlap it (${stored} records before)`, async () => {
     const disk = fakeDisk();
     const lie = lyingDisk(disk.mount());
     const journal = await open(disk, 1 << 20, testEnv(lie.disk));
@@ -99,7 +99,7 @@ for (const stored of [0, 5]) {
       const found = await readAll(again);
       assert.deepEqual(
         found.map(({ seq, body }) => [seq, body.length]),
-        [...numbered(1, stored), ...numbered(6, 7), ...numbered(8, 12, 30)].map(({ seq, body }) => [seq, body.length]),
+        [...numbered(1, stored), ...numbered(8, 12, 30)].map(({ seq, body }) => [seq, body.length]),
       );
       assert.deepEqual([again.records, again.recovery.records, again.recovery.damaged], [found.length, found.length, []]);
       await again.flushCursor();

@@ -5,9 +5,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FakeDisk } from "../../support/fake-disk.ts";
-import { append, DIRECTORY, open, readAll, type Stored } from "./harness.ts";
+import { append, COMPRESSED, DIRECTORY, openAs, readAll, type Stored } from "./harness.ts";
 
 interface Expected {
+  /** In hex; absent or null: nothing is encrypted. */
+  readonly key?: string | null;
+  /** Of the records of each start, in order; absent: none is told. */
+  readonly boots?: readonly (string | null)[];
   readonly epoch: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
@@ -15,10 +19,11 @@ interface Expected {
 }
 
 const FIXTURES = join(import.meta.dirname, "../../fixtures");
-const names = readdirSync(FIXTURES).filter((name) => name.startsWith("journal-v"));
+const names = ["journal-v1", "journal-v2/plain", "journal-v2/compressed", "journal-v2/encrypted"];
 
 test("there is a fixture of every format so far", () => {
-  assert.deepEqual(names, ["journal-v1"]);
+  const folders = readdirSync(FIXTURES).filter((name) => name.startsWith("journal-v"));
+  assert.deepEqual(folders, [...new Set(names.map((name) => name.replace(/\/.*/, "")))]);
 });
 
 for (const name of names) {
@@ -28,7 +33,9 @@ for (const name of names) {
     for (const file of readdirSync(join(FIXTURES, name, "lane"))) {
       disk.plant(`${DIRECTORY}/${file}`, readFileSync(join(FIXTURES, name, "lane", file)));
     }
-    await using journal = await open(disk);
+    const key = expected.key == null ? null : Buffer.from(expected.key, "hex");
+    const flavor = { ...COMPRESSED, key };
+    await using journal = await openAs(flavor, disk);
     const { damaged, foreign, newer, quarantined, unreadable, damagedCursors, tornBytes } = journal.recovery;
     assert.deepEqual(
       { damaged, foreign, newer, quarantined, unreadable, damagedCursors, tornBytes },
@@ -46,6 +53,10 @@ for (const name of names) {
     assert.deepEqual([journal.firstSeq, journal.lastSeq], [expected.firstSeq, expected.lastSeq]);
     assert.deepEqual(await readAll(journal), expected.records);
     assert.equal(journal.records, expected.records.length);
+    const reader = journal.read(1);
+    for (let batch = await reader.next(1); batch !== undefined; batch = await reader.next(1)) {
+      assert.equal(batch.boot, expected.boots?.[batch.epoch - 1] ?? null);
+    }
     await append(journal, [{ seq: Number.MAX_SAFE_INTEGER, body: "the last" }]);
     assert.equal((await readAll(journal)).at(-1)?.seq, Number.MAX_SAFE_INTEGER);
   });

@@ -3,14 +3,25 @@
 import assert from "node:assert/strict";
 import type { Disk } from "#base/disk.ts";
 import { silentLog } from "#base/log.ts";
-import { type Journal, type JournalEnv, openJournal } from "#journal/journal.ts";
+import { type Journal, type JournalEnv, type JournalOptions, openJournal } from "#journal/journal.ts";
+import type { Packer } from "#journal/packer.ts";
 import type { JournalReader, ReadBatch } from "#journal/reader.ts";
 import { bodyBytes, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime, writeHeader } from "#journal/record.ts";
+import { openS2Codec } from "#s2/codec.ts";
+import { S2Packer } from "#s2/packer.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
-import type { FakeDisk } from "../../support/fake-disk.ts";
+import { FakeDisk } from "../../support/fake-disk.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 export const DIRECTORY = "/data/outbox/lane";
+
+/**
+ * Tests that do something to a byte, for every byte of a file, take every so manieth in the quick run; a prime, so that all places within
+ * words and headers come up. test/simulation/journal-rot.test.ts runs them over every byte.
+ */
+export const STRIDE = Number(process.env["JOURNAL_STRIDE"] ?? 29);
+/** … and those that draw lots fewer lots. */
+export const isExhaustive = STRIDE === 1;
 
 export interface Stored {
   readonly seq: number;
@@ -18,6 +29,19 @@ export interface Stored {
   readonly epoch: number;
   readonly body: string;
 }
+
+/** As `openJournal` is opened: with a key or without, with a packer or without. */
+export interface Flavor {
+  readonly name: string;
+  readonly key: Buffer | null;
+  readonly packer: Packer | undefined;
+}
+
+export const PLAIN: Flavor = { name: "plain", key: null, packer: undefined };
+export const COMPRESSED: Flavor = { name: "compressed", key: null, packer: new S2Packer(openS2Codec()) };
+export const ENCRYPTED: Flavor = { name: "encrypted", key: Buffer.alloc(32, 7), packer: new S2Packer(openS2Codec()) };
+export const FLAVORS = [PLAIN, COMPRESSED, ENCRYPTED] as const;
+export const BOOT = "01234567-89ab-4cde-8f01-23456789abcd";
 
 export interface TestEnv extends JournalEnv {
   readonly clock: FakeClock;
@@ -34,8 +58,20 @@ export function testEnv(disk: Disk, seed = 1): TestEnv {
 }
 
 /** A journal on a fresh life of `disk`. */
-export function open(disk: FakeDisk, segmentBytes = 4096, env: JournalEnv = testEnv(disk.mount())): Promise<Journal> {
-  return openJournal({ directory: DIRECTORY, segmentBytes }, env, AbortSignal.timeout(60_000));
+export function open(
+  disk: FakeDisk,
+  segmentBytes = 4096,
+  env: JournalEnv = testEnv(disk.mount()),
+  { key, packer }: Flavor = PLAIN,
+  options: Partial<Pick<JournalOptions, "segmentRecords" | "isEncrypting" | "beforeForget">> = {},
+): Promise<Journal> {
+  const packing = packer === undefined ? {} : { packer };
+  const journalOptions = { directory: DIRECTORY, segmentBytes, key, ...options };
+  return openJournal(journalOptions, { ...env, ...packing }, AbortSignal.timeout(60_000));
+}
+
+export function openAs(flavor: Flavor, disk: FakeDisk, segmentBytes = 4096): Promise<Journal> {
+  return open(disk, segmentBytes, testEnv(disk.mount()), flavor);
 }
 
 export interface NewRecord {
@@ -105,4 +141,11 @@ export async function seqsIn(journal: Journal): Promise<number[]> {
 /** Names of the segment files, in order. */
 export function segmentFiles(disk: FakeDisk): string[] {
   return disk.files(DIRECTORY).filter((path) => path.endsWith(".seg"));
+}
+
+/** A disk of its own with the same files. */
+export function copyOf(disk: FakeDisk): FakeDisk {
+  const copy = new FakeDisk();
+  for (const path of disk.files()) copy.plant(path, disk.peek(path));
+  return copy;
 }

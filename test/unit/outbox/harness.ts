@@ -98,7 +98,7 @@ export class OutboxHarness {
     const plans = new Map(messages.map(({ subject }) => [subject, this.outbox.plan(subject, this.#served(subject))]));
     let isStaged = false;
     for (let i = 0; i < batch.count; i++) {
-      if (this.outbox.take(batch, i, plans.get(messages[i]!.subject)!, ticket)) isStaged = true;
+      if (this.outbox.take(batch, i, plans.get(messages[i]!.subject)!, ticket) === "staged") isStaged = true;
     }
     if (isStaged) this.#ticket = ticket;
     this.outbox.flush();
@@ -135,6 +135,7 @@ export class OutboxHarness {
 /** Takes everything and remembers it. */
 export class FakeCarrier implements Carrier {
   readonly out = new WireWriter();
+  inbox: string | null = "_INBOX.life";
   /** Bytes that may be under way. */
   window = Number.POSITIVE_INFINITY;
   #underWay = 0;

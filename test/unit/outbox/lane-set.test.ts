@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HELD_RUNS_MAX } from "#outbox/held-set.ts";
+import { SEQ_RUNS_MAX } from "#outbox/seq-set.ts";
 import { turn } from "../../support/fake-clock.ts";
 import { OutboxHarness } from "./harness.ts";
 
@@ -28,6 +28,24 @@ test("a batch spread over all lanes is safe when the last of its parts is, and n
   }
   box.outbox.onReceipt();
   assert.deepEqual(box.safe, [ticket]);
+});
+
+test("a lane that nothing is in doubt of has the link before the others, and what is behind them holds it up no more", async () => {
+  await using box = await OutboxHarness.open({ rules: RULES });
+  const { lanes } = box.outbox;
+  const alarm = lanes.lane("alarm");
+  box.publish("alarms.a", ["a"]);
+  box.publish("sensors.a", ["t"]);
+  lanes.onReady(box.link, (lane) => lane === alarm);
+  await box.commit();
+  assert.deepEqual(box.link.payloads, ["a"]);
+  lanes.onReady(box.link, (lane) => lane !== alarm);
+  await box.commit();
+  assert.deepEqual(box.link.payloads, ["a", "t"]);
+  box.confirm();
+  assert.equal(box.outbox.status().depth, 0);
+  lanes.onReady(box.link, () => false);
+  box.down();
 });
 
 test("receipts that the last link owed are not taken for those of the next", async () => {
@@ -64,7 +82,9 @@ test("while a lane cannot read its backlog those below it go on, and they wait a
     box.confirm();
     await box.commit();
   }
-  assert.equal(box.link.payloads.at(-1), "t1");
+  const sent = box.link.payloads.map((payload) => payload.replace(/-x+$/, ""));
+  assert.ok(sent.indexOf("t1") > sent.indexOf("a14"), `its share of 16 KiB comes first: ${sent}`);
+  assert.equal(sent.length, 32);
   assert.equal(box.outbox.status().depth, 0);
 });
 
@@ -102,7 +122,7 @@ test("a lane that can hold no more sends what it holds when somebody listens, an
   box.publish("alarms.nobody", ["one too many"]);
   box.confirm();
   for (let i = 0; i < 5; i++) await box.commit();
-  assert.equal(box.outbox.status().lanes[0]!.held, HELD_RUNS_MAX);
+  assert.equal(box.outbox.status().lanes[0]!.held, SEQ_RUNS_MAX);
   box.listening.set("alarms.nobody", "now");
   box.outbox.onInterest("alarms.nobody");
   for (let i = 0; i < 100 && box.outbox.status().depth > 0; i++) {
@@ -112,13 +132,13 @@ test("a lane that can hold no more sends what it holds when somebody listens, an
   const { held, depth, mode } = box.outbox.status();
   assert.deepEqual({ held, depth, mode }, { held: 0, depth: 0, mode: "direct" });
   const nobody = box.link.payloads.filter((payload) => payload.startsWith("held") || payload === "one too many");
-  assert.equal(nobody.length, HELD_RUNS_MAX + 1);
+  assert.equal(nobody.length, SEQ_RUNS_MAX + 1);
   assert.equal(nobody.at(-1), "one too many");
 });
 
 /** As many runs of held messages as a lane takes: each between two that are sent. */
 function fillHeld(box: OutboxHarness): void {
-  for (let i = 0; i < HELD_RUNS_MAX; i += 128) {
+  for (let i = 0; i < SEQ_RUNS_MAX; i += 128) {
     box.publishAll(
       Array.from({ length: 256 }, (_, n) =>
         n % 2 === 0

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { STAGE_BYTES_MAX } from "#outbox/lane.ts";
+import { STAGE_BYTES_MAX } from "#outbox/safety.ts";
 import { INTERVAL_MS, OutboxHarness } from "./harness.ts";
 
 test("a healthy link writes nothing to flash, and a PONG makes messages safe", async () => {

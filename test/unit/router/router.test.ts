@@ -101,6 +101,35 @@ test("a ticket is told safe only after the upstream says so, and 0 means nothing
   assert.deepEqual(origin.safe, [first]);
 });
 
+test("an origin hears of each message for which there was no room, and waits for the others only", () => {
+  const account = router();
+  const [full, roomy] = [new RecordingUpstream(), new RecordingUpstream()];
+  account.addUpstream(full);
+  const slot = account.addUpstream(roomy);
+  full.noRoom = "refused";
+  const turnedAway: [number, string][] = [];
+  const origin = Object.assign(new RecordingOrigin(), {
+    onNoRoom: (_batch: Batch, index: number, taken: string) => turnedAway.push([index, taken]),
+  });
+  const ticket = account.open(origin).publish(batchOf(message("a"), message("b")));
+  assert.deepEqual(turnedAway, [
+    [0, "refused"],
+    [1, "refused"],
+  ]);
+  slot.onSafe(ticket);
+  assert.deepEqual(origin.safe, [ticket]);
+  roomy.noRoom = "dropped";
+  const dropped = account.open(origin).publish(batchOf(message("a")));
+  assert.deepEqual(turnedAway.slice(2), [
+    [0, "refused"],
+    [0, "dropped"],
+  ]);
+  slot.onSafe(dropped);
+  assert.deepEqual(origin.safe, [ticket, dropped], "what is dropped waits until that is written down");
+  roomy.noRoom = "refused";
+  assert.equal(account.open(new RecordingOrigin()).publish(batchOf(message("a"))), 0, "nothing to wait for, nobody to be told");
+});
+
 test("with two upstreams a ticket is safe when both are, whatever order they answer in", () => {
   const account = router();
   const slots = [account.addUpstream(new RecordingUpstream()), account.addUpstream(new RecordingUpstream())];
@@ -359,6 +388,30 @@ test("who is deaf to itself does not hear its own request, and is told that nobo
   account.subscribe(new RecordingSink().subscription("jobs", "workers"));
   door.publish(batchOf({ ...message("jobs"), reply: "r3" }));
   assert.deepEqual(deaf.unheard, ["r1", "r2"]);
+});
+
+test("what a group's only member here publishes without echo goes to the group's members at the hub, and back to it when another comes", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  account.addUpstream(upstream);
+  const deaf = new Deaf();
+  const door = account.open(deaf);
+  const others = account.open(new RecordingOrigin("nats"));
+  account.subscribe(deaf.subscription("jobs", "workers"));
+  account.subscribe(deaf.subscription("jobs", "auditors"));
+  account.subscribe(new RecordingSink().subscription("jobs", "auditors"));
+  others.publish(batchOf(message("jobs")));
+  assert.deepEqual(upstream.served.at(-1), ["workers", "auditors"]);
+  for (let i = 0; i < 3; i++) door.publish(batchOf(message("jobs"), message("jobs")));
+  assert.deepEqual(upstream.served.at(-1), ["auditors"], "the hub's workers are asked");
+  assert.equal(upstream.served.length, 2, "worked out once for each");
+  const other = new RecordingSink();
+  account.subscribe(other.subscription("jobs", "workers"));
+  door.publish(batchOf(message("jobs", "x")));
+  assert.deepEqual(upstream.served.at(-1), ["auditors", "workers"]);
+  assert.deepEqual(other.delivered, ["jobs=x"]);
+  door.publish(batchOf(message("elsewhere")));
+  assert.deepEqual(upstream.served.at(-1), []);
 });
 
 test("an answer that may pass once passes once, also among neighbours on one subject", () => {

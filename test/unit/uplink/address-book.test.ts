@@ -164,7 +164,7 @@ test("a disk that cannot be read or written is told once, and the book works on 
   await clock.pass(3 * 600_000);
   assert.deepEqual(
     said.map((line) => line.replace(/:.*/, "")),
-    [`warn cannot read ${FILE}`, `warn cannot write ${FILE}`],
+    [`warn ${FILE} cannot be read or written, the disk itself fails`, `warn cannot write ${FILE}`],
   );
   assert.deepEqual(addressesOf(book, "hub1"), ["192.0.2.1"]);
   disk.faults.isReadOnly = false;

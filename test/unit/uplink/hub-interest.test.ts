@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ensureDirectory } from "#base/disk.ts";
-import { silentLog } from "#base/log.ts";
+import { createLog } from "#base/log.ts";
 import { HubInterest } from "#uplink/hub-interest.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { FakeDisk } from "../../support/fake-disk.ts";
@@ -11,11 +11,13 @@ const DIRECTORY = "/data/outbox/EDGE";
 class World {
   readonly clock = new FakeClock();
   readonly disk = new FakeDisk({ seed: 1 });
+  readonly warnings: string[] = [];
   forgotten = 0;
 
   async open(): Promise<HubInterest> {
     await ensureDirectory(this.disk, DIRECTORY);
-    return await HubInterest.open(DIRECTORY, { clock: this.clock, disk: this.disk, log: silentLog() }, () => {
+    const log = createLog(this.clock, "warn", ({ message }) => this.warnings.push(message));
+    return await HubInterest.open(DIRECTORY, { clock: this.clock, disk: this.disk, log }, () => {
       this.forgotten += 1;
     });
   }
@@ -126,6 +128,34 @@ for (const [name, bytes] of [
     world.disk.plant(`${DIRECTORY}/hub-interest.json`, Buffer.from(bytes));
     await using interest = await world.open();
     assert.equal(interest.listening("sensors.a", []), "unknown");
+  });
+}
+
+for (const [name, hinder, words] of [
+  [
+    "is a folder",
+    (disk) => disk.makeDirectory(`${DIRECTORY}/hub-interest.json`),
+    /EDGE\/hub-interest\.json is a folder where a file is wanted; everything is kept.*To mend: move it away/,
+  ],
+  [
+    "lies on a bad spot of the disk",
+    async (disk) => {
+      disk.plant(`${DIRECTORY}/hub-interest.json`, Buffer.from('[["sensors.>",null]]'));
+      disk.faults.isUnreadable = () => true;
+    },
+    /EDGE\/hub-interest\.json cannot be read or written, the disk itself fails; everything is kept/,
+  ],
+] as const satisfies readonly (readonly [string, (disk: FakeDisk) => Promise<void>, RegExp])[]) {
+  test(`a file that ${name} stops no start: it is told with its path, and everything is kept`, async () => {
+    const world = new World();
+    await ensureDirectory(world.disk, DIRECTORY);
+    await hinder(world.disk);
+    await using interest = await world.open();
+    assert.equal(interest.listening("sensors.a", []), "unknown");
+    assert.match(world.warnings.join("\n"), words);
+    interest.add("sensors.>", null);
+    interest.complete();
+    assert.equal(interest.listening("sensors.a", []), "now", "and the link works as ever");
   });
 }
 

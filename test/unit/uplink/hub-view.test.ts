@@ -111,3 +111,21 @@ test("the lower payload limit counts, and the hub's is remembered without a link
   it.view.forget();
   assert.equal(it.view.payloadBytesMax, 500);
 });
+
+test("an inbox is heard where nothing of it would be left out", async () => {
+  const inbox = "_INBOX.t0ken.>";
+  const hears = async (shown: Shown) => {
+    await using it = await opened(shown);
+    return it.view.hearsAll(inbox);
+  };
+  assert.equal(await hears({}), true);
+  for (const allow of [[">"], ["_INBOX.>"], ["cmd.>", "*.>"]]) assert.equal(await hears({ imports: { allow, deny: [] } }), true);
+  for (const allow of [[], ["cmd.>"], ["_INBOX.*"], ["_INBOX.t0ken.*"]]) {
+    assert.equal(await hears({ imports: { allow, deny: [] } }), false, String(allow));
+  }
+  for (const deny of [["_INBOX.>"], ["_INBOX.*.r.>"], [">"]])
+    assert.equal(await hears({ imports: { allow: null, deny } }), false);
+  assert.equal(await hears({ imports: { allow: null, deny: ["_INBOX.other.>"] } }), true);
+  assert.equal(await hears({ denyImports: ["_INBOX.>"] }), false);
+  assert.equal(await hears({ denyImports: ["_INBOX.*.r.5"] }), false);
+});

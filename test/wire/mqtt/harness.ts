@@ -16,7 +16,7 @@ import { systemEntropy } from "#base/entropy.ts";
 import { createLog, type LogLine } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import type { Batch } from "#core/batch.ts";
-import type { Plan, Ticket } from "#core/sink.ts";
+import type { Plan, Taken, Ticket } from "#core/sink.ts";
 import { type MqttIngress, openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
 import { AccountRouter, type Door } from "#router/router.ts";
 import type { UpstreamSlot } from "#router/upstream-slot.ts";
@@ -48,7 +48,7 @@ export class TicketUpstream extends RecordingUpstream {
   /** Ends a wait for the next message; set by `MqttDoor.takes`. */
   onTake: () => void = () => undefined;
 
-  override take(batch: Batch, index: number, _plan?: Plan, ticket: Ticket = 0): boolean {
+  override take(batch: Batch, index: number, _plan?: Plan, ticket: Ticket = 0): Taken {
     this.tickets.push(ticket);
     const isStaged = super.take(batch, index);
     this.onTake();

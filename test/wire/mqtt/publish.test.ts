@@ -170,6 +170,64 @@ test("what the permissions forbid is dropped at QoS 0, and ends the connection a
   assert.equal(door.ingress.status().totals.refused, 2);
 });
 
+test("MQTT-3.3.5-2: a full outbox that refuses ends the connection after a pause, without the PUBACK; those owed before still go out", async () => {
+  await using door = await MqttDoor.open();
+  await using device = await door.connected("device");
+  device.send(publish("a", "kept", { packetId: 1 }));
+  await door.takes(1);
+  door.upstream.noRoom = "refused";
+  device.send(publish("a", "live"), publish("a", "no", { packetId: 2 }), publish("a", "no", { packetId: 3 }));
+  await door.takes(4);
+  device.send(publish("a", "not even read", { packetId: 4 }));
+  door.slot.onSafe(door.upstream.tickets[0]!);
+  await device.receives("40 02 00 01");
+  door.clock.advance(4_999);
+  assert.ok(!door.said("client cut off"));
+  door.clock.advance(1);
+  await device.isClosed();
+  assert.ok(door.said("client cut off: the outbox is full"));
+  assert.equal(door.upstream.taken.length, 4);
+});
+
+test("a device that is refused and comes back at once is refused once each five seconds; others notice nothing", async () => {
+  await using door = await MqttDoor.open();
+  await using other = await door.connected("other");
+  door.upstream.noRoom = "refused";
+  for (let round = 1; round <= 3; round++) {
+    await using device = await door.connected("device");
+    const before = door.upstream.taken.length;
+    device.send(publish("a", "again", { packetId: 1 }));
+    await door.takes(before + 1);
+    other.send(publish("b", "live"));
+    await door.takes(before + 2);
+    await other.isIdle();
+    device.send(publish("a", "again", { packetId: 2 }));
+    door.clock.advance(5_000);
+    await device.isClosed();
+    assert.equal(door.upstream.taken.length, before + 2, "one try each time");
+  }
+  assert.equal(door.ingress.status().clients.length, 1, "the other is still there");
+});
+
+test("a full outbox that drops new messages has them acknowledged once that is written down, and takes no notice of QoS 0", async () => {
+  await using door = await MqttDoor.open();
+  await using device = await door.connected("device");
+  door.upstream.noRoom = "dropped";
+  device.send(publish("a", "x", { packetId: 1 }), publish("a", "live"));
+  await door.takes(2);
+  await device.isIdle();
+  door.slot.onSafe(door.upstream.tickets.at(-1)!);
+  await device.receives("40 02 00 01");
+  door.upstream.noRoom = "refused";
+  device.send(publish("a", "live"));
+  await door.takes(3);
+  await device.isIdle();
+  door.upstream.noRoom = null;
+  door.upstream.stages = false;
+  device.send(publish("a", "x", { packetId: 2 }));
+  await device.receives("40 02 00 02");
+});
+
 test("a packet over max_packet ends the connection as soon as its length is known", async () => {
   await using door = await MqttDoor.open({ maxPacket: 1024 });
   await using device = await door.connected("device");

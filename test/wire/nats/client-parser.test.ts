@@ -268,6 +268,16 @@ for (const [line, code] of MALFORMED) {
     };
     if (code === "none") byByte();
     else assert.throws(byByte, { code });
+    const bytes = Buffer.from(line, "latin1");
+    for (let cut = 1; cut < bytes.length; cut++) {
+      const split = parserFor(new Recorder());
+      const inTwo = () => {
+        split.parse(Buffer.from(bytes.subarray(0, cut)));
+        split.parse(Buffer.from(bytes.subarray(cut)));
+      };
+      if (code === "none") inTwo();
+      else assert.throws(inTwo, { code }, `split at ${cut}`);
+    }
   });
 }
 

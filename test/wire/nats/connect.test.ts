@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CONNECT_TIMEOUT_MS, PING_INTERVAL_MS } from "#ingress/nats/connection.ts";
+import { CONNECT_TIMEOUT_MS } from "#ingress/nats/connection.ts";
+import { PING_INTERVAL_MS } from "#ingress/nats/heartbeat.ts";
 import { RawNatsClient } from "../../support/nats-client.ts";
 import { NatsDoor, PASSWORD } from "./harness.ts";
 
@@ -89,9 +90,9 @@ const BAD: readonly (readonly [string, string])[] = [
   ["CONNECT []\r\n", "Parser Error"],
   ['CONNECT {"user":7}\r\n', "Parser Error"],
   ['CONNECT {"verbose":"yes"}\r\n', "Parser Error"],
-  ['CONNECT {"protocol":2}\r\n', "Invalid Client Protocol"],
+  ['CONNECT {"protocol":2}\r\n', "invalid client protocol"],
   ['CONNECT {"no_responders":true}\r\n', "no responders requires headers support"],
-  [`CONNECT {"name":"${"x".repeat(4096)}"}\r\n`, "Maximum Control Line Exceeded"],
+  [`CONNECT {"name":"${"x".repeat(4096)}"}\r\n`, "maximum control line exceeded"],
   ["CONNECTED {}\r\n", "Unknown Protocol Operation"],
 ];
 

@@ -64,6 +64,7 @@ async function withJwt(door: NatsDoor, top: Claims = {}, nats: Claims = {}) {
 test("a user JWT of a trusted account comes in with the JWT's permissions and limits", async () => {
   await using door = await NatsDoor.open({ wantsSignatures: true, noAuthUser: null });
   await using natsClient = await withJwt(door, {}, { pub: { allow: ["a.>"] }, sub: { deny: ["secret"] }, subs: 2, payload: 4 });
+  assert.equal((await natsClient.info())["max_payload"], 4, "it is told of its own limit");
   await natsClient.receives("PONG\r\n");
   natsClient.send("SUB secret 1\r\nSUB a.> 2\r\nSUB b 3\r\nSUB c 4\r\nPUB a.x 2\r\nhi\r\nPUB b 2\r\nhi\r\n");
   assert.equal(await natsClient.line(), `-ERR 'Permissions Violation for Subscription to "secret"'`);

@@ -14,7 +14,7 @@ import { createLog, type LogLine } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import type { Batch } from "#core/batch.ts";
 import { flagsOf, headersOf, payloadOf, replyOf, subjectOf } from "#core/batch.ts";
-import type { Plan, Ticket } from "#core/sink.ts";
+import type { Plan, Taken, Ticket } from "#core/sink.ts";
 import type { NatsLimits } from "#ingress/nats/context.ts";
 import { type NatsIngress, openNats } from "#ingress/nats/nats-ingress.ts";
 import type { NatsTlsOptions, NatsWebSocketOptions } from "#ingress/nats/options.ts";
@@ -63,7 +63,7 @@ export class TicketUpstream extends RecordingUpstream {
   readonly messages: { readonly subject: string; readonly reply: string; readonly headers: string; readonly flags: number }[] =
     [];
 
-  override take(batch: Batch, index: number, _plan?: Plan, ticket: Ticket = 0): boolean {
+  override take(batch: Batch, index: number, _plan?: Plan, ticket: Ticket = 0): Taken {
     this.tickets.push(ticket);
     const headers = headersOf(batch, index).toString();
     this.messages.push({
@@ -139,7 +139,7 @@ export class NatsDoor implements AsyncDisposable {
     upstream.isHearing = hears;
     const { wantsSignatures = false, tls = null, websocket = null } = options;
     const users = wantsSignatures ? USERS : USERS.filter(({ nkey }) => nkey == null);
-    const trusted = new Map(wantsSignatures ? [[TRUSTED.key.publicKey, "EDGE"]] : []);
+    const trusted = wantsSignatures ? [{ key: TRUSTED.key.publicKey, account: "EDGE", revocations: [] }] : [];
     const authenticator = new Authenticator(users, noAuthUser, { clock, entropy }, trusted);
     const accounts = new Map([router, lab].map((account) => [account.name, account]));
     const env = { clock, net: systemNet(), disk: systemDisk(), entropy, log };

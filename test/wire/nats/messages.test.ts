@@ -201,7 +201,7 @@ test("a request that nobody hears is answered with 503, to those who asked for s
   await using door = await NatsDoor.open({ hears: false });
   await using natsClient = await door.connected();
   natsClient.send("SUB _INBOX.1.* 9\r\nPUB nobody _INBOX.1.x 2\r\nhi\r\n");
-  await natsClient.isIdle("HMSG _INBOX.1.x 9 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
+  await natsClient.isIdle("HMSG _INBOX.1.x 9 38 38\r\nNATS/1.0 503\r\nNats-Subject: nobody\r\n\r\n\r\n");
   natsClient.send("PUB nobody 2\r\nhi\r\nPUB nobody elsewhere 2\r\nhi\r\n");
   await natsClient.isIdle();
   await using old = await door.connected({ no_responders: false });
@@ -217,7 +217,7 @@ test("an answer counts towards the end of its subscription", async () => {
   await using door = await NatsDoor.open({ hears: false });
   await using natsClient = await door.connected();
   natsClient.send("SUB r 1\r\nUNSUB 1 1\r\nPUB nobody r 0\r\n\r\nPUB nobody r 0\r\n\r\n");
-  await natsClient.isIdle("HMSG r 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
+  await natsClient.isIdle("HMSG r 1 38 38\r\nNATS/1.0 503\r\nNats-Subject: nobody\r\n\r\n\r\n");
   assert.equal(door.router.subscriptions, 0);
 });
 
@@ -240,7 +240,7 @@ test("the servers' own subjects are not routed: user info is answered, other req
   });
   natsClient.send("PUB $SYS.REQ.SERVER.PING _INBOX.1 0\r\n\r\nPUB $SYS.X 0\r\n\r\nPUB $LDS.abc 0\r\n\r\n");
   const refused = `-ERR 'Permissions Violation for Publish to "$LDS.abc"'\r\n`;
-  await natsClient.isIdle(`HMSG _INBOX.1 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n${refused}`);
+  await natsClient.isIdle(`HMSG _INBOX.1 1 52 52\r\nNATS/1.0 503\r\nNats-Subject: $SYS.REQ.SERVER.PING\r\n\r\n\r\n${refused}`);
   assert.deepEqual(ear.heard, []);
   assert.deepEqual(door.upstream.taken, []);
 });

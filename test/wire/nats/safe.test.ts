@@ -42,6 +42,25 @@ test("what nobody keeps is answered at once; what is forbidden is refused and ne
   await natsClient.isIdle(`-ERR 'Permissions Violation for Publish to "plant.8.a"'\r\nMSG _INBOX.1 1 13\r\n{"safe":true}\r\n`);
 });
 
+for (const noRoom of ["dropped", "refused"] as const) {
+  test(`a full outbox is told to those who asked, whether the message is ${noRoom} or not; the next one is safe again`, async () => {
+    await using door = await NatsDoor.open({ stages: true });
+    await using natsClient = await door.connected();
+    natsClient.send(`SUB _INBOX.> 1\r\n${hpub("a", "_INBOX.1", ack(), "x")}`);
+    await natsClient.isIdle();
+    door.upstream.noRoom = noRoom;
+    natsClient.send(`${hpub("a", "_INBOX.2", ack(), "x")}${hpub("a", "", ack(), "x")}PUB a 1\r\nx\r\n`);
+    const no =
+      '{"safe":false,"error":"outbox_full","description":"the outbox is full; keep the message and publish it again later"}';
+    await natsClient.isIdle(`MSG _INBOX.2 1 ${no.length}\r\n${no}\r\n`);
+    door.upstream.noRoom = null;
+    natsClient.send(hpub("a", "_INBOX.3", ack(), "x"));
+    await natsClient.isIdle();
+    door.slot.onSafe(door.upstream.tickets.at(-1)!);
+    await natsClient.receives('MSG _INBOX.1 1 13\r\n{"safe":true}\r\nMSG _INBOX.3 1 13\r\n{"safe":true}\r\n');
+  });
+}
+
 test("a wildcard in a request's subject is a token like any other, and such a request is never kept", async () => {
   await using door = await NatsDoor.open({ stages: true });
   await using natsClient = await door.connected(SENSOR);

@@ -21,7 +21,9 @@ function tlsOf(
   more: { readonly verify?: boolean; readonly handshakeFirst?: boolean; readonly pair?: KeyPair } = {},
 ): DoorOptions {
   const { verify = false, handshakeFirst = false, pair = made.server } = more;
-  return { tls: { certFile: pair.cert, keyFile: pair.key, caFile: verify ? made.ca : null, verify, handshakeFirst } };
+  return {
+    tls: { certFile: pair.cert, keyFile: pair.key, caFile: verify ? made.ca : null, verify, verifyAndMap: false, handshakeFirst },
+  };
 }
 
 async function trust(): Promise<tls.ConnectionOptions> {

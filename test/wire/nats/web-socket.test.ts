@@ -6,19 +6,21 @@ import * as fs from "node:fs/promises";
 import * as http from "node:http";
 import { test } from "node:test";
 import { WebSocket } from "ws";
+import { tryOrigin } from "#ingress/nats/web-origin.ts";
 import { certificates } from "../../support/certificates.ts";
 import { RawNatsClient } from "../../support/nats-client.ts";
 import { NatsDoor } from "./harness.ts";
 
 const LISTEN = { host: "127.0.0.1", port: 0 };
+const OPEN = { listen: LISTEN, sameOrigin: false, allowedOrigins: [] };
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
 function openDoor(more: Parameters<typeof NatsDoor.open>[0] = {}): Promise<NatsDoor> {
-  return NatsDoor.open({ websocket: { listen: LISTEN, tls: null }, ...more });
+  return NatsDoor.open({ websocket: { ...OPEN, tls: null }, ...more });
 }
 
-function upgrade(path = "/", version = "13"): string {
-  return `GET ${path} HTTP/1.1\r\nHost: gw\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: ${version}\r\n\r\n`;
+function upgrade(path = "/", version = "13", more = ""): string {
+  return `GET ${path} HTTP/1.1\r\n${more === "" ? "Host: gw\r\n" : more}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: ${version}\r\n\r\n`;
 }
 
 /** Frames of a client. */
@@ -159,8 +161,8 @@ test("a reader that stops is cut off, and its memory is bounded", async () => {
 
 test("ws and wss: stock clients with stock TLS", async () => {
   await using made = await certificates();
-  const tls = { certFile: made.server.cert, keyFile: made.server.key, caFile: null, verify: false };
-  await using door = await openDoor({ websocket: { listen: LISTEN, tls } });
+  const tls = { certFile: made.server.cert, keyFile: made.server.key, caFile: null, verify: false, verifyAndMap: false };
+  await using door = await openDoor({ websocket: { ...OPEN, tls } });
   const socket = new WebSocket(`wss://localhost:${door.webSocketPort}`, { ca: await fs.readFile(made.ca) });
   let heard = "";
   socket.on("message", (message: Buffer) => (heard += message.toString()));
@@ -178,7 +180,43 @@ test("ws and wss: stock clients with stock TLS", async () => {
 
 test("plain HTTP to a wss port is refused", async () => {
   await using made = await certificates();
-  const tls = { certFile: made.server.cert, keyFile: made.server.key, caFile: null, verify: false };
-  await using door = await openDoor({ websocket: { listen: LISTEN, tls } });
+  const tls = { certFile: made.server.cert, keyFile: made.server.key, caFile: null, verify: false, verifyAndMap: false };
+  await using door = await openDoor({ websocket: { ...OPEN, tls } });
   await assert.rejects(once(http.get({ port: door.webSocketPort, host: "127.0.0.1" }), "response"));
+});
+
+const ORIGINS: readonly (readonly [what: string, head: string, taken: { same: boolean; listed: boolean; both: boolean }])[] = [
+  ["no page", "Host: gw\r\n", { same: true, listed: true, both: true }],
+  ["the device's own page", "Host: GW:80\r\nOrigin: http://gw\r\n", { same: true, listed: false, both: false }],
+  ["a listed page", "Host: gw\r\nOrigin: https://panel.example:8443\r\n", { same: false, listed: true, both: false }],
+  ["its own page, listed", "Host: own.example\r\nOrigin: http://own.example\r\n", { same: true, listed: true, both: true }],
+  ["a listed host by another port", "Host: gw\r\nOrigin: https://panel.example\r\n", { same: false, listed: false, both: false }],
+  [
+    "a listed host by plain HTTP",
+    "Host: gw\r\nOrigin: http://panel.example:8443\r\n",
+    { same: false, listed: false, both: false },
+  ],
+  ["a page of its own host by another port", "Host: gw\r\nOrigin: http://gw:81\r\n", { same: false, listed: false, both: false }],
+  ["a page from nowhere", "Host: gw\r\nOrigin: null\r\n", { same: false, listed: false, both: false }],
+  ["a page with a strange origin", "Host: gw\r\nOrigin: http://gw/x\r\n", { same: false, listed: false, both: false }],
+];
+
+test("same_origin and allowed_origins keep other people's web pages out, each with 403 and a line in the log", async () => {
+  const allowedOrigins = ["https://panel.example:8443", "http://own.example"].map((text) => tryOrigin(text)!);
+  const rules = {
+    same: { sameOrigin: true, allowedOrigins: [] },
+    listed: { sameOrigin: false, allowedOrigins },
+    both: { sameOrigin: true, allowedOrigins },
+  };
+  for (const [name, origins] of Object.entries(rules)) {
+    await using door = await openDoor({ websocket: { ...OPEN, tls: null, ...origins } });
+    for (const [what, head, taken] of ORIGINS) {
+      await using natsClient = await RawNatsClient.dial(door.webSocketPort);
+      natsClient.send(upgrade("/", "13", head));
+      const line = await natsClient.line();
+      const isTaken = taken[name as keyof typeof taken];
+      assert.equal(line, isTaken ? "HTTP/1.1 101 Switching Protocols" : "HTTP/1.1 403 Forbidden", `${name}: ${what}`);
+    }
+    assert.ok(door.said("origin"), name);
+  }
 });

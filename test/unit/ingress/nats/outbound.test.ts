@@ -115,6 +115,66 @@ test("a great deal does not wait for the end of the turn", () => {
   assert.ok(stream.writes.length > 0);
 });
 
+test("what the network takes at once is free again at once, and its end is told once", async () => {
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  const slabs = new Slabs();
+  let progress = 0;
+  const outbound = new Outbound(stream, slabs, new Turn(), {
+    onProgress: () => {
+      progress += 1;
+    },
+  });
+  outbound.text("a");
+  const slab = outbound.bytes;
+  outbound.flush();
+  assert.equal(outbound.pendingBytes, 0);
+  assert.equal(slabs.pendingBytes, 0);
+  assert.ok(slabs.take(false) === slab);
+  outbound.text("bc");
+  outbound.flush();
+  assert.equal(progress, 0);
+  await turn();
+  assert.equal(progress, 2);
+  assert.equal(outbound.writtenBytes, 3);
+  assert.ok(!outbound.isWriting);
+});
+
+test("many who gather much write before the turn ends, each a small slab and not each message", () => {
+  const due = new Turn();
+  const flushes: number[] = [];
+  const gather = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      due.begin(SMALL_SLAB_BYTES);
+      due.add({ flush: () => flushes.push(i) });
+    }
+  };
+  gather(1000);
+  assert.ok(due.hasMany);
+  assert.equal(flushes.length, 0, "each has begun one slab");
+  due.begin(SMALL_SLAB_BYTES); // the first begins its second
+  due.begin(SMALL_SLAB_BYTES);
+  assert.equal(flushes.length, 1000);
+  assert.ok(!due.hasMany);
+  gather(3);
+  for (let bytes = 0; bytes <= 2 * 1024 * 1024; bytes += LARGE_SLAB_BYTES) due.begin(LARGE_SLAB_BYTES);
+  assert.equal(flushes.length, 1003, "few, and two megabytes");
+});
+
+test("after a fault nothing that the stream may still hold is lent to others", async () => {
+  const { stream, slabs, outbound } = opened();
+  outbound.text("a");
+  const held = outbound.bytes;
+  await turn();
+  outbound.text("b");
+  const free = outbound.bytes;
+  outbound.abandon();
+  const isLarge = free.length === LARGE_SLAB_BYTES; // it is behind, so it gets room for much
+  assert.ok(slabs.take(isLarge) === free);
+  assert.ok(slabs.take(isLarge) !== held && slabs.take(!isLarge) !== held);
+  assert.equal(slabs.pendingBytes, 0);
+  await stream.takes();
+});
+
 test("finish sends what waits, then ends the stream", async () => {
   const { stream, outbound } = opened();
   outbound.text("a");

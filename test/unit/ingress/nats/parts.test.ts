@@ -92,7 +92,7 @@ test("a CONNECT that cannot be read is told without quoting it", () => {
 test("each breach has words that client libraries know", () => {
   const textOf = (code: string) => errTextFor(new ProtocolError(code, "x"));
   assert.equal(textOf("WIRE_TOO_LARGE"), "Maximum Payload Violation");
-  assert.equal(textOf("WIRE_LINE_TOO_LONG"), "Maximum Control Line Exceeded");
+  assert.equal(textOf("WIRE_LINE_TOO_LONG"), "maximum control line exceeded");
   assert.equal(textOf("WIRE_UNKNOWN_OPERATION"), "Unknown Protocol Operation");
   assert.equal(textOf("WIRE_BAD_ENDING"), "Parser Error");
   assert.equal(textOf("NATS_NOT_CONNECTED"), "Authorization Violation");

@@ -343,8 +343,8 @@ class Outbox implements Upstream {
   plan() {
     return {};
   }
-  take(): boolean {
-    return true;
+  take() {
+    return "staged" as const;
   }
   hears(): boolean {
     return true;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { HeldSet } from "#outbox/held-set.ts";
+import { SeqSet } from "#outbox/seq-set.ts";
 
 test("the set answers as a plain set of numbers would, through any adds and removes", () => {
   const step = fc.record({ does: fc.constantFrom("add", "remove", "removeThrough"), seq: fc.integer({ min: 1, max: 40 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const held = new HeldSet();
+      const held = new SeqSet();
       const plain = new Set<number>();
       for (const { does, seq } of steps) {
         if (does === "add") {
@@ -33,14 +33,14 @@ test("the set answers as a plain set of numbers would, through any adds and remo
 });
 
 test("a long run costs one entry, not one a message", () => {
-  const held = new HeldSet();
+  const held = new SeqSet();
   for (let seq = 1; seq <= 1_000_000; seq++) held.add(seq);
   assert.equal(held.size, 1_000_000);
   assert.equal(held.isFull, false);
 });
 
 test("half a million runs leave from the front in a moment", () => {
-  const held = new HeldSet();
+  const held = new SeqSet();
   for (let seq = 1; seq <= 1_000_000; seq++) held.add(seq);
   for (let seq = 1; seq <= 1_000_000; seq += 2) held.remove(seq);
   const start = performance.now();

@@ -1,29 +1,45 @@
-// Which records wait for somebody at the hub to listen: rising runs of seqs, so that a quiet subject's backlog costs one entry.
+// A set of seqs as rising runs: the backlog of a quiet subject, or all that a stream has answered for, costs one entry. Bounded in runs.
+//
+//   3 4 5 · · 8 · 10 11     →     [3,5] [8,8] [10,11]
+//
+// Adding at the end and removing at the front, which is nearly all that ever happens, cost nothing worth naming.
+// Tests: test/unit/outbox/seq-set.test.ts
 
-/** Runs kept at most; a lane that needs more stops draining until interest changes, its records stay on flash. */
-export const HELD_RUNS_MAX = 65_536;
+/** Runs kept at most, unless told otherwise. */
+export const SEQ_RUNS_MAX = 65_536;
 
-export class HeldSet {
+export class SeqSet {
+  readonly #runsMax: number;
   /** from, through, from, through … rising, never touching; those before `#head` are gone. */
   #runs: number[] = [];
   #head = 0;
   #size = 0;
 
-  /** Records held. */
+  /** `runsMax`: what `isFull` goes by. It is the caller's to ask before it adds. */
+  constructor(runsMax = SEQ_RUNS_MAX) {
+    this.#runsMax = runsMax;
+  }
+
+  /** Seqs in the set. */
   get size(): number {
     return this.#size;
   }
 
   get isFull(): boolean {
-    return this.#runs.length - this.#head >= HELD_RUNS_MAX * 2;
+    return this.#runs.length - this.#head >= this.#runsMax * 2;
   }
 
-  /** The lowest held seq; Infinity when none. */
+  /** The lowest seq; Infinity when none. */
   get first(): number {
     return this.#runs[this.#head] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The lowest held seq above `seq`; Infinity when none. */
+  /** The highest seq; 0 when none. */
+  get last(): number {
+    return this.#size === 0 ? 0 : this.#runs.at(-1)!;
+  }
+
+  /** The lowest seq above `seq`; Infinity when none. */
   firstAbove(seq: number): number {
     const run = this.#runAt(seq);
     const through = this.#runs[run + 1];
@@ -83,6 +99,12 @@ export class HeldSet {
       this.#size -= seq - this.#runs[this.#head]! + 1;
       this.#runs[this.#head] = seq + 1;
     }
+  }
+
+  clear(): void {
+    this.#runs = [];
+    this.#head = 0;
+    this.#size = 0;
   }
 
   /** Lets go of the runs before `head`: a backlog leaves from the front, and moving all that follow for each would take minutes. */

@@ -1,0 +1,16 @@
+// What becomes of one kept message now that the link could take it.
+
+export type Fate =
+  | {
+      readonly at: "send";
+      /** Queue groups at the hub that it is for. */
+      readonly groups: readonly string[];
+      /** Confirmed by a PONG behind it, or by the answer of a stream. */
+      readonly confirm: "accepted" | "stored";
+      /** May it pass older ones that still wait? */
+      readonly order: "strict" | "live_first";
+    }
+  /** Nobody listens, but somebody may soon; or its stream does not store now: keep it, pass it by. */
+  | { readonly at: "park" }
+  /** Counted by whoever says so. */
+  | { readonly at: "discard" };

@@ -1,0 +1,107 @@
+// What becomes of messages on one subject, worked out once and remembered until the rules' answer, the hub's interest or a stream changes.
+//
+//   subject ─▶ rule ─┬─ listening now ──┬─ its stream does not store, or cannot tell us ─▶ park
+//                    │                  └─▶ send
+//                    ├─ listening before, or unknown, or no_interest hold ─▶ park
+//                    └─ nobody listens ─▶ discard
+
+import { isReserved } from "#core/subject.ts";
+import { addressOf } from "#wire/leaf-lines.ts";
+import type { Fate } from "./fate.ts";
+import type { Carrier, HubView, Listening } from "./hub-view.ts";
+import type { Lane } from "./lane.ts";
+import type { Rule, RuleBook } from "./rules.ts";
+import type { UrgencyClass } from "./urgency.ts";
+
+/** Plans of backlog subjects remembered. */
+const PLANS_MAX = 8192;
+
+export interface SubjectPlan {
+  readonly rule: Rule | undefined;
+  readonly subject: string;
+  readonly isReserved: boolean;
+  readonly mayExport: boolean;
+  readonly listening: Listening;
+  readonly groups: readonly string[];
+  readonly lane: Lane;
+  /** `LMSG <subject> …` as it stands on the wire in front of the size, for a message with neither headers nor reply. */
+  readonly line: string;
+  /** What a kept message meets at the hub now. */
+  readonly fate: Fate;
+  /** What it would meet if its stream stored it; null: it is not for that reason that it waits. */
+  readonly probe: Fate | null;
+  /** The generation of parked subjects it was noted in last; the outbox's own note. */
+  notedIn: number;
+}
+
+export interface PlansDeps {
+  readonly rules: RuleBook;
+  readonly hub: HubView;
+  readonly servedGroups: (subject: string) => readonly string[];
+  laneOf(urgency: UrgencyClass): Lane;
+  carrier(): Carrier | undefined;
+  /** Messages on it wait because its stream does not store. */
+  isSuspended(subject: string): boolean;
+}
+
+export class Plans {
+  readonly #deps: PlansDeps;
+  readonly #backlog = new Map<string, SubjectPlan>();
+
+  constructor(deps: PlansDeps) {
+    this.#deps = deps;
+  }
+
+  make(subject: string, servedGroups: readonly string[]): SubjectPlan {
+    const { hub, rules, laneOf } = this.#deps;
+    const rule = rules.match(subject);
+    const listening = hub.listening(subject, servedGroups);
+    const groups = listening === "now" ? hub.groups(subject, servedGroups) : [];
+    const fate = fateFor(listening, groups, rule);
+    const waits = fate.at === "send" && fate.confirm === "stored" ? this.#waitsFor(subject) : null;
+    return {
+      rule,
+      subject,
+      isReserved: isReserved(subject),
+      mayExport: hub.mayExport(subject),
+      listening,
+      groups,
+      lane: laneOf(rule?.class ?? "state"),
+      line: `LMSG ${addressOf(subject, "", groups)}`,
+      fate: waits === null ? fate : PARK,
+      probe: waits === "stream" ? fate : null,
+      notedIn: -1,
+    };
+  }
+
+  /** The plan for a subject of the backlog, remembered here; the router remembers those of new messages. */
+  forBacklog(subject: string): SubjectPlan {
+    const known = this.#backlog.get(subject);
+    if (known !== undefined) return known;
+    if (this.#backlog.size >= PLANS_MAX) this.#backlog.clear();
+    const plan = this.make(subject, this.#deps.servedGroups(subject));
+    this.#backlog.set(subject, plan);
+    return plan;
+  }
+
+  /** Without a subject: all. */
+  forget(subject?: string): void {
+    if (subject === undefined) this.#backlog.clear();
+    else this.#backlog.delete(subject);
+  }
+
+  #waitsFor(subject: string): "inbox" | "stream" | null {
+    if (this.#deps.carrier()?.inbox === null) return "inbox";
+    return this.#deps.isSuspended(subject) ? "stream" : null;
+  }
+}
+
+export const DISCARD: Fate = { at: "discard" };
+export const PARK: Fate = { at: "park" };
+
+/** DESIGN §4.2 `no_interest`: hold or drop, but never drop while somebody listened a moment ago. */
+function fateFor(listening: Listening, groups: readonly string[], rule: Rule | undefined): Fate {
+  if (listening === "now") return { at: "send", groups, confirm: rule?.confirm ?? "accepted", order: rule?.order ?? "strict" };
+  if (listening === "never" && rule?.noInterest !== "hold") return DISCARD;
+  return PARK;
+}
