@@ -84,6 +84,8 @@ const QUARANTINED_MAX = 4;
 const SEQ_LEAP = 2 ** 32;
 /** Added to the epoch if no copy of it can be read. */
 const EPOCH_LEAP = 2 ** 20;
+/** A tail that was not cut for good may be back after a power cut, then in the middle of the journal, and look like rot. */
+const SETTLE_ATTEMPTS = 3;
 
 const OWN_NAMES: ReadonlySet<string> = new Set([...CURSOR_NAMES.flatMap((name) => [name, `${name}.new`]), ...OWED_NAMES]);
 
@@ -273,24 +275,29 @@ async function settleNewest(disk: Disk, directory: string, newest: Examined, log
   const isNothing = segment.records === 0 || newest.isSealed;
   const tornBytes = isNothing ? fileBytes : torn.reduce((sum, span) => sum + span.to - span.from, 0);
   damage.spans.splice(damage.spans.length - torn.length, torn.length);
-  try {
-    if (isNothing) {
-      await removeIfThere(disk, path);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (isNothing) {
+        await removeIfThere(disk, path);
+        return tornBytes;
+      }
+      await using file = await disk.open(path, "update");
+      if (segment.endBytes < fileBytes) await file.truncate(segment.endBytes);
+      for (const { from, to } of torn) {
+        const bytes = to - from;
+        const { headerBytes } = segment.format;
+        const mayCover = to <= segment.endBytes && bytes >= headerBytes && bytes - headerBytes <= RECORD_BODY_BYTES_MAX;
+        if (mayCover) await file.write(segment.format.filler(bytes, segment.header.salt), from);
+      }
+      await file.datasync();
+      return tornBytes;
+    } catch (error) {
+      // All of it again, not only the sync: after a fault the kernel may call clean what it never wrote.
+      if (attempt < SETTLE_ATTEMPTS) continue;
+      log.warn("journal: a torn tail could not be cut off; it is passed over", { name: segment.name, error: explain(error) });
       return tornBytes;
     }
-    await using file = await disk.open(path, "update");
-    if (segment.endBytes < fileBytes) await file.truncate(segment.endBytes);
-    for (const { from, to } of torn) {
-      const bytes = to - from;
-      const { headerBytes } = segment.format;
-      const mayCover = to <= segment.endBytes && bytes >= headerBytes && bytes - headerBytes <= RECORD_BODY_BYTES_MAX;
-      if (mayCover) await file.write(segment.format.filler(bytes, segment.header.salt), from);
-    }
-    await file.datasync();
-  } catch (error) {
-    log.warn("journal: a torn tail could not be cut off; it is passed over", { name: segment.name, error: explain(error) });
   }
-  return tornBytes;
 }
 
 /** A segment without one readable record that is not the newest: what it held is lost. The file is kept for a look, out of the way. */

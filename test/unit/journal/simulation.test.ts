@@ -44,6 +44,8 @@ async function simulate(seed: number, lives: number, sabotage: Sabotage = honest
 
   for (; life < lives; life++) {
     const struckBefore = count.strikes;
+    // What a start finds and cannot sync was never acknowledged, and may be gone after the next cut: here all of it is a promise.
+    disk.faults.failWriteIn = disk.faults.failDatasyncIn = disk.faults.failSyncDirectoryIn = undefined;
     if (random() < 0.2) disk.strikeAfter(1 + below(40), random() < 0.8 ? "power" : "kill"); // sometimes while it is opening
     const env = testEnv(sabotage(disk.mount()), below(1 << 30));
     const options = random() < 0.3 ? { segmentRecords: 1 + below(3) } : {}; // then appends may stand in several segments
@@ -56,7 +58,14 @@ async function simulate(seed: number, lives: number, sabotage: Sabotage = honest
       await journal[Symbol.asyncDispose]();
       continue;
     }
-    await checkStart(journal);
+    try {
+      await checkStart(journal);
+    } catch (error) {
+      // The call that was struck may have been the janitor's, still under way when the journal was open.
+      if (error instanceof assert.AssertionError || count.strikes === struckBefore) throw error;
+      await journal[Symbol.asyncDispose]();
+      continue;
+    }
     const strikes = count.strikes;
     await live(journal, env.clock);
     if (count.strikes === strikes && random() < 0.7) await journal[Symbol.asyncDispose]();
