@@ -183,15 +183,27 @@ function clientTotals({ nats, mqtt }: ServerParts): ServerReport["clients"] {
 function natsClientReport(client: NatsClientStatus, now: WallMillis): ClientReport {
   const [library = "", version = ""] = client.library.split(" ");
   return {
-    number: client.number,
+    ...anyClientReport(client, now),
     type: client.isWebSocket ? "websocket" : "nats",
+    rtt_ms: client.rtt,
+    name: client.name,
+    library,
+    library_version: version,
+    mqtt_client_id: null,
+    tls: client.tls === null ? null : tlsReport(client.tls),
+  };
+}
+
+/** What clients of all kinds have in common. */
+function anyClientReport(client: NatsClientStatus | MqttConnectionStatus, now: WallMillis) {
+  return {
+    number: client.number,
     address: client.address,
     port: client.port,
     start: timestamp(client.since),
     last_activity: timestamp(now - client.idle),
     uptime_ms: Math.max(0, now - client.since),
     idle_ms: client.idle,
-    rtt_ms: client.rtt,
     pending_bytes: client.pendingBytes,
     in_messages: client.messagesIn,
     in_bytes: client.bytesIn,
@@ -200,11 +212,6 @@ function natsClientReport(client: NatsClientStatus, now: WallMillis): ClientRepo
     subscriptions: client.subscriptions,
     user: client.user,
     account: client.account,
-    name: client.name,
-    library,
-    library_version: version,
-    mqtt_client_id: null,
-    tls: client.tls === null ? null : tlsReport(client.tls),
   };
 }
 
@@ -215,23 +222,9 @@ function tlsReport({ version, cipher, isFirst, certificate }: TlsFacts): TlsRepo
 
 function mqttClientReport(client: MqttConnectionStatus, now: WallMillis): ClientReport {
   return {
-    number: client.number,
+    ...anyClientReport(client, now),
     type: "mqtt",
-    address: client.address,
-    port: client.port,
-    start: timestamp(client.since),
-    last_activity: timestamp(now - client.idle),
-    uptime_ms: Math.max(0, now - client.since),
-    idle_ms: client.idle,
     rtt_ms: null,
-    pending_bytes: client.pendingBytes,
-    in_messages: client.messagesIn,
-    in_bytes: client.bytesIn,
-    out_messages: client.messagesOut,
-    out_bytes: client.bytesOut,
-    subscriptions: client.subscriptions,
-    user: client.user,
-    account: client.account,
     name: "",
     library: "",
     library_version: "",

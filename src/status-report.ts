@@ -132,7 +132,8 @@ function remoteReport(uplink: Uplink): RemoteReport {
   };
 }
 
-function lossReport(loss: LossTotal): LossReport {
+/** Losses of one kind; also what `petiole outbox stat` shows of them. */
+export function lossReport(loss: LossTotal): LossReport {
   return {
     reason: loss.reason,
     class: loss.lane,

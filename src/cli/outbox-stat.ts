@@ -1,8 +1,8 @@
 // `petiole outbox stat`: what is kept, how much room it takes, how old it is, and what was lost so far.
 
-import { timestamp } from "#base/clock.ts";
 import { recordTime } from "#journal/record.ts";
 import type { LossReport } from "#status/report.ts";
+import { lossReport } from "#status-report.ts";
 import {
   findOutboxes,
   inspectLanes,
@@ -55,16 +55,7 @@ export async function statOutboxes(place: OutboxPlace): Promise<readonly OutboxS
       records: sum(lanes, ({ records }) => records),
       bytes: sum(lanes, ({ bytes }) => bytes),
       lanes,
-      losses: history.totals.list().map((loss) => ({
-        reason: loss.reason,
-        class: loss.lane,
-        rule: loss.rule,
-        messages: loss.messages,
-        from_seq: loss.fromSeq,
-        through_seq: loss.throughSeq,
-        first_time: timestamp(loss.firstTime),
-        last_time: timestamp(loss.lastTime),
-      })),
+      losses: history.totals.list().map(lossReport),
       ledger_faults: faults,
     });
   }
