@@ -4,11 +4,14 @@
 //
 // An append counts as a whole or not at all while we live; a power cut may leave the beginning of one.
 //
+// A new segment may stand in the file of one that is done with (spare.ts): it is overwritten in place, and what is left of the old bytes
+// when the segment is finished is cut off, before a later one is begun: only the newest segment may have a tail that is no record.
+//
 // After a fault the file's tail is never trusted again: what the kernel could not write it may since have called clean.
 
 import { assert } from "#base/assert.ts";
 import type { Clock } from "#base/clock.ts";
-import type { Disk, DiskFile } from "#base/disk.ts";
+import { type Disk, type DiskFile, removeIfThere } from "#base/disk.ts";
 import type { Entropy } from "#base/entropy.ts";
 import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
@@ -17,7 +20,8 @@ import { GroupWriter } from "./group-writer.ts";
 import { RECORD_BODY_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime } from "./record.ts";
 import type { SegmentSeal } from "./sealing.ts";
 import { type Growth, Segment } from "./segment.ts";
-import { encodeHeader, SEED_BYTES, SEGMENT_VERSION } from "./segment-header.ts";
+import { encodeHeader, formatName, SEED_BYTES, SEGMENT_VERSION } from "./segment-header.ts";
+import type { Spare } from "./spare.ts";
 import type { Vault } from "./vault.ts";
 
 export interface AppenderOptions {
@@ -29,6 +33,8 @@ export interface AppenderOptions {
   readonly epoch: number;
   readonly nextNumber: number;
   readonly boot: string | null;
+  /** Absent: each segment has a file of its own from its birth. */
+  readonly spare?: Spare | undefined;
 }
 
 export interface AppenderEnv {
@@ -64,6 +70,8 @@ interface Piece {
   readonly measured: Measured;
 }
 
+/** A tail that is not cut off for good would be in the middle of the journal after a power cut, and look like rot. */
+const CUT_ATTEMPTS = 3;
 /** An append of more records than these times `segmentRecords` stands in several segments, each made durable by itself. */
 const PIECE_SEGMENTS = 4;
 
@@ -109,18 +117,29 @@ export class Appender {
     }
     const last = written.at(-1)!.active;
     this.#active = last;
-    for (const { active } of written) if (active !== last) await this.#close(active);
+    for (const { active } of written) if (active !== last) await this.#closeFile(active);
     return written.map(({ active: { segment }, growth, isNew }) => {
       segment.grow(growth!);
       return { segment, isNew, growth: growth! };
     });
   }
 
-  /** Closes the active segment: the next append begins a new one. */
-  async release(): Promise<void> {
+  /** Closes the active segment: the next append begins a new one. `isDoneWith`: its file is about to go, or to serve another one. */
+  async release(isDoneWith = false): Promise<void> {
     const active = this.#active;
     this.#active = undefined;
-    if (active !== undefined) await this.#close(active);
+    if (active === undefined) return;
+    if (isDoneWith) await this.#closeFile(active);
+    else await this.#close(active);
+  }
+
+  /** Gives back the room that the active segment's file takes behind its records. Returns the bytes. */
+  async cutSlack(): Promise<number> {
+    const segment = this.#active?.segment;
+    if (segment === undefined || segment.slackBytes === 0) return 0;
+    const { slackBytes } = segment;
+    if (!(await this.#cutStale(this.#active!, segment.endBytes))) await this.release(true); // it is not to be trusted any more
+    return slackBytes;
   }
 
   async #write(slab: Buffer, { start, end, measured }: Piece, written: Writing[]): Promise<void> {
@@ -130,13 +149,15 @@ export class Appender {
       if (this.#takes(active.segment, end - start, measured.count)) written.push({ active, isNew: false, growth: undefined });
       else await this.release();
     }
-    if (written.length === 0 || written.at(-1)!.growth !== undefined) await this.#begin(measured.firstSeq, written);
+    const before = written.at(-1);
+    if (before?.growth !== undefined) await this.#cutStale(before.active, before.active.segment.endBytes + before.growth.bytes);
+    if (before === undefined || before.growth !== undefined) await this.#begin(measured.firstSeq, written);
     const own = written.at(-1)!;
     const { segment, file, seal } = own.active;
     const groups = this.#writer.encode(slab, start, end, { salt: segment.header.salt, offset: segment.endBytes, seal });
     await file.write(groups, segment.endBytes);
     await file.datasync();
-    if (own.isNew) await this.#env.disk.syncDirectory(this.#options.directory);
+    if (own.isNew && segment.header.staleBytes === 0) await this.#env.disk.syncDirectory(this.#options.directory);
     own.growth = { ...measured, bytes: groups.length };
   }
 
@@ -151,50 +172,94 @@ export class Appender {
     const { directory, epoch, boot } = this.#options;
     if (this.#isRemovalPending) await disk.syncDirectory(directory);
     this.#isRemovalPending = false;
+    const number = this.#nextNumber;
+    this.#nextNumber += 1; // also if this fails: a name is never tried twice
+    const salt = entropy.bytes(4).readUInt32LE(0);
+    const { file, staleBytes } = await this.#openFile(formatName({ number, epoch, salt }));
     const header = {
       version: SEGMENT_VERSION,
-      number: this.#nextNumber,
+      number,
       epoch,
-      salt: entropy.bytes(4).readUInt32LE(0),
+      salt,
       firstSeq,
       born: clock.wall(),
       uptime: clock.now(),
       generation: 0,
       boot,
       seed: entropy.bytes(SEED_BYTES),
+      staleBytes,
     };
-    this.#nextNumber += 1; // also if this fails: a name is never tried twice
     const segment = new Segment(header);
-    const file = await disk.open(`${directory}/${segment.name}`, "create");
     // Noted first, so that a fault below takes it away again.
     written.push({ active: { segment, seal: this.#vault.sealFor(header), file }, isNew: true, growth: undefined });
     await file.write(encodeHeader(header), 0);
+  }
+
+  /** A file of this name, new or inherited. */
+  async #openFile(name: string): Promise<{ readonly file: DiskFile; readonly staleBytes: number }> {
+    const { disk } = this.#env;
+    const { spare, directory } = this.#options;
+    const path = `${directory}/${name}`;
+    if (spare === undefined || spare.bytes === 0) return { file: await disk.open(path, "create"), staleBytes: 0 };
+    try {
+      const staleBytes = await spare.become(name);
+      return { file: await disk.open(path, "update"), staleBytes };
+    } catch (error) {
+      this.#isRemovalPending = true;
+      if (isFault(error)) await removeIfThere(disk, path).catch(() => undefined); // it was never begun: the next start knows
+      throw error;
+    }
   }
 
   /** Takes what was written away as well as the disk lets us. What stays is passed over, now and by the next recovery. */
   async #abandon(written: readonly Writing[]): Promise<void> {
     this.#active = undefined;
     for (const { active, isNew } of written.toReversed()) {
-      const { segment, file } = active;
+      if (isNew) await this.#remove(active.segment);
+      else await this.#cut(active, active.segment.endBytes);
+      await this.#closeFile(active);
+    }
+  }
+
+  async #remove({ name }: Segment): Promise<void> {
+    try {
+      await this.#env.disk.remove(`${this.#options.directory}/${name}`);
+      this.#isRemovalPending = true;
+    } catch (error) {
+      this.#env.log.debug("journal: a segment that failed at birth could not be removed", { name, error: explain(error) });
+    }
+  }
+
+  async #close(active: Active): Promise<void> {
+    await this.#cutStale(active, active.segment.endBytes);
+    await this.#closeFile(active);
+  }
+
+  /** Takes away what is behind `end` of an earlier segment. */
+  async #cutStale(active: Active, end: number): Promise<boolean> {
+    return active.segment.staleEnd <= end || (await this.#cut(active, end));
+  }
+
+  /** Durably. All of it again where the disk refuses, for after a fault the kernel may call clean what it never wrote. */
+  async #cut({ segment, file }: Active, end: number): Promise<boolean> {
+    segment.staleEnd = 0;
+    for (let attempt = 1; ; attempt++) {
       try {
-        await using _closes = file;
-        if (isNew) {
-          await this.#env.disk.remove(`${this.#options.directory}/${segment.name}`);
-          this.#isRemovalPending = true;
-        } else {
-          await file.truncate(segment.endBytes);
-          await file.datasync();
-        }
+        await file.truncate(end);
+        await file.datasync();
+        return true;
       } catch (error) {
-        this.#env.log.debug("journal: the tail of a failed write could not be cut off; it is passed over", {
+        if (attempt < CUT_ATTEMPTS) continue;
+        this.#env.log.warn("journal: what lies behind the records of a segment could not be cut off; it is passed over", {
           name: segment.name,
           error: explain(error),
         });
+        return false;
       }
     }
   }
 
-  async #close({ file }: Active): Promise<void> {
+  async #closeFile({ file }: Active): Promise<void> {
     try {
       await file[Symbol.asyncDispose]();
     } catch (error) {

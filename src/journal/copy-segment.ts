@@ -59,6 +59,7 @@ export async function copySegment(options: CopyOptions, env: RewriteEnv): Promis
     salt: env.entropy.bytes(4).readUInt32LE(0),
     seed: env.entropy.bytes(SEED_BYTES),
     generation: segment.header.generation + 1,
+    staleBytes: 0,
   };
   const successor = new Segment(header);
   if (successor.name === segment.name) return undefined; // of 2^32 salts the same: another time

@@ -1,6 +1,7 @@
 // What can go wrong with a journal, each with a stable code and a sentence an owner can act on.
 // Rot and torn writes are no errors: they are survived and reported (recovery.ts).
 
+import { diskWords } from "#base/disk-words.ts";
 import { PetioleError, type Remedy, systemCode } from "#base/errors.ts";
 
 const REMEDY = {
@@ -49,5 +50,14 @@ export function changeFailed(
   }
   if (system === "EROFS")
     return new JournalError(code, `${what}: the disk is read-only; a worn card does that, replace it`, { cause });
+  const words = system === "EIO" ? undefined : diskWords(cause);
+  if (words !== undefined) return new JournalError(code, `${what}: ${placeOf(cause)} ${words.found}; ${words.remedy}`, { cause });
   return new JournalError(code, `${what}: the disk refuses; check the card and its cable, then the system's log`, { cause });
+}
+
+/** What stands in the way: of a renaming, the new name. */
+function placeOf(cause: unknown): string {
+  const { path, dest } = cause as { readonly path?: unknown; readonly dest?: unknown };
+  if (typeof dest === "string") return dest;
+  return typeof path === "string" ? path : "a file";
 }

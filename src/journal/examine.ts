@@ -9,6 +9,7 @@ import { Segment } from "./segment.ts";
 import {
   headerFromName,
   inspectHeader,
+  isHeaderOf,
   SEGMENT_HEADER_BYTES_MAX,
   SEGMENT_VERSION,
   type SegmentHeader,
@@ -16,6 +17,8 @@ import {
 } from "./segment-header.ts";
 import { SegmentScanner, type UnitRun } from "./segment-scanner.ts";
 import type { Vault } from "./vault.ts";
+
+const COUNT_WINDOW_BYTES = 256 * 1024;
 
 export interface Examined {
   readonly is: "segment";
@@ -36,6 +39,8 @@ export interface Examined {
 
 export type Examination =
   | Examined
+  /** The file was given to a new segment, and the power went before that had begun: nothing in it counts. */
+  | { readonly is: "unborn" }
   | { readonly is: "newer"; readonly version: number }
   | { readonly is: "unreadable"; readonly reason: string };
 
@@ -60,6 +65,7 @@ export async function examineSegment(disk: Disk, directory: string, options: Exa
     const { refusals } = await salvageRead(file, beginning, 0);
     const finding = inspectHeader(beginning);
     if (finding.is === "newer") return finding;
+    if (finding.is === "ours" && !isHeaderOf(finding.header, options.identity)) return { is: "unborn" };
     if (finding.is === "ours") return await examineAs(file, fileBytes, finding.header, finding.header, refusals, options);
     // The header is lost: of either format only its own units hold.
     const { identity } = options;
@@ -73,6 +79,38 @@ export async function examineSegment(disk: Disk, directory: string, options: Exa
   }
 }
 
+/** Bytes of bad spans at its end, but for those that its file had before it was given to this segment. */
+export function unwrittenBytes(
+  spans: readonly { readonly from: number; readonly to: number }[],
+  { segment, fileBytes }: Examined,
+): number {
+  let bytes = 0;
+  for (const { from, to } of spans)
+    bytes += to < fileBytes ? to - from : Math.max(0, to - Math.max(from, segment.header.staleBytes));
+  return bytes;
+}
+
+/** Counts the records of a segment that are not freed, by reading it, unless that is known. */
+export async function countLive(
+  disk: Disk,
+  directory: string,
+  segment: Segment,
+  freedThrough: number,
+  vault: Vault,
+): Promise<void> {
+  if (segment.isExact(freedThrough)) return;
+  const found = await examineSegment(disk, directory, {
+    name: segment.name,
+    identity: segment.header,
+    freedThrough,
+    seqEnd: segment.lastSeq + 1,
+    lastSeqBefore: 0,
+    slab: Buffer.allocUnsafeSlow(COUNT_WINDOW_BYTES),
+    vault,
+  });
+  if (found.is === "segment") segment.know(freedThrough, found.live);
+}
+
 async function examineAs(
   file: DiskFile,
   fileBytes: number,
@@ -83,6 +121,7 @@ async function examineAs(
 ): Promise<Examined> {
   const { freedThrough, seqEnd, vault } = options;
   const segment = new Segment({ ...assumed, number: options.identity.number }, options.name);
+  segment.staleEnd = Math.min(segment.staleEnd, fileBytes);
   segment.isRewritten = header === undefined; // what a copy would need of it is lost
   const damage = new DamageList(Math.max(options.lastSeqBefore, assumed.firstSeq - 1));
   const reader = vault.readerFor(segment.header);

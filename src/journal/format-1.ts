@@ -29,6 +29,9 @@ const LENGTH_MASK = 0x07ff_ffff;
 const LENGTH_RESERVED = 0x7800_0000;
 const BEGINS_APPEND = 0x8000_0000;
 const SEQ_HIGH_END = 0x20_0000; // 2^53, the safe integers
+/** Its last byte is zero, and the one before it below this. */
+const SEQ_TOP = SEQ_HIGH + 3;
+const SEQ_TOP_END = 0x20;
 
 export const format1: UnitFormat = {
   version: 1,
@@ -39,6 +42,11 @@ export const format1: UnitFormat = {
     if ((length & LENGTH_RESERVED) !== 0 || (length & LENGTH_MASK) > RECORD_BODY_BYTES_MAX) return false;
     if (slab.readUInt32LE(at + SEQ_HIGH) >= SEQ_HIGH_END) return false;
     return slab.readUInt32LE(at + HEADER_CRC) === crc32c(slab, at + BODY_CRC, at + RECORD_HEADER_BYTES, salt);
+  },
+  mayBegin(slab, at, last) {
+    let next = at;
+    while (next <= last && (slab[next + SEQ_TOP]! !== 0 || slab[next + SEQ_TOP - 1]! >= SEQ_TOP_END)) next += 1;
+    return next;
   },
   bodyHolds(slab, at, salt, checksum = crc32c) {
     const body = at + RECORD_HEADER_BYTES;

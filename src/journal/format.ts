@@ -10,6 +10,8 @@ export interface UnitFormat {
   readonly headerBytes: number;
   /** True if the header at `at`, which lies wholly in `slab`, is one of ours and unharmed. Cheap for bytes that are no header. */
   headerHolds(slab: Buffer, at: number, salt: number): boolean;
+  /** The first place from `at` on, `last` at most, where a header is not out of the question; above `last`: there is none. */
+  mayBegin(slab: Buffer, at: number, last: number): number;
   /** True if the body, which lies wholly in `slab` behind a header that holds, is unharmed. */
   bodyHolds(slab: Buffer, at: number, salt: number, checksum?: Checksum): boolean;
   /** Header and body. */

@@ -46,6 +46,9 @@ const SEALED = 0x2000_0000;
 const EXACT_TIMES = 0x1000_0000;
 const RESERVED = 0x0800_0000;
 const SEQ_HIGH_END = 0x20_0000; // 2^53, the safe integers
+/** Its last byte is zero, and the one before it below this. */
+const SEQ_TOP = SEQ_HIGH + 3;
+const SEQ_TOP_END = 0x20;
 const WORD = 0x1_0000_0000;
 /** A record of the largest body, packed with all that may stand in front of it. */
 const PACKED_BYTES_MAX = RECORD_HEADER_BYTES + RECORD_BODY_BYTES_MAX;
@@ -118,6 +121,11 @@ export const format2: UnitFormat = {
   headerHolds(slab, at, salt) {
     if (!isPlausible(slab, at)) return false;
     return slab.readUInt32LE(at + HEADER_CRC) === crc32c(slab, at + BODY_CRC, at + GROUP_HEADER_BYTES, salt);
+  },
+  mayBegin(slab, at, last) {
+    let next = at;
+    while (next <= last && (slab[next + SEQ_TOP]! !== 0 || slab[next + SEQ_TOP - 1]! >= SEQ_TOP_END)) next += 1;
+    return next;
   },
   bodyHolds(slab, at, salt, checksum = crc32c) {
     const body = at + GROUP_HEADER_BYTES;

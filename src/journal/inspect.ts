@@ -7,13 +7,14 @@ import type { Disk } from "#base/disk.ts";
 import { isFault, systemCode } from "#base/errors.ts";
 import { type CursorTime, findCursor } from "./cursor.ts";
 import type { DamagedSpan } from "./damage.ts";
-import { type Examined, examineSegment } from "./examine.ts";
+import { type Examined, examineSegment, unwrittenBytes } from "./examine.ts";
 import type { Packer } from "./packer.ts";
 import type { ReadBatch } from "./reader.ts";
 import { recordBytes, recordSeq } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import { type SegmentIdentity, tryParseName } from "./segment-header.ts";
 import { SegmentScanner } from "./segment-scanner.ts";
+import { SPARE_NAME } from "./spare.ts";
 import { Vault } from "./vault.ts";
 
 const WINDOW_BYTES = 256 * 1024;
@@ -64,7 +65,8 @@ export async function inspectJournal(disk: Disk, directory: string, options: Ins
   for (const name of await disk.list(directory)) {
     const identity = tryParseName(name);
     if (identity !== undefined) files.push({ name, identity });
-    else if (name !== "epoch" && name !== "cursor" && name !== "owed" && !name.endsWith(".new")) others.push(name);
+    else if (name !== "epoch" && name !== "cursor" && name !== "owed" && name !== SPARE_NAME && !name.endsWith(".new"))
+      others.push(name);
   }
   const slab = Buffer.allocUnsafeSlow(WINDOW_BYTES);
   const segments: InspectedSegment[] = [];
@@ -85,7 +87,7 @@ export async function inspectJournal(disk: Disk, directory: string, options: Ins
     if (found.is === "segment") {
       const isNewest = index === files.length - 1;
       const tail = isNewest ? found.damage.spans.filter(({ from }) => from >= found.lastAppendAt) : [];
-      tailBytes += tail.reduce((sum, { from, to }) => sum + to - from, 0);
+      tailBytes += unwrittenBytes(tail, found);
       const spans = found.damage.spans.slice(0, found.damage.spans.length - tail.length);
       damaged.push(...spans.map((span) => ({ file: name, ...span })));
       segments.push(describe(found, spans.length > 0));

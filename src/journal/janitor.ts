@@ -1,6 +1,6 @@
 // Writes the cursor when it is due, and removes the files of what is done with: in this order, or a crash between would send it again.
 //
-//   wholly freed, dropped, replaced ──▶ soon: cursor, then remove
+//   wholly freed, dropped, replaced ──▶ soon: cursor, then remove, or keep one of the freed for the next segment
 //   freed in part                   ──▶ within the interval: cursor
 //   damaged beyond use              ──▶ at the start: set aside
 //
@@ -9,11 +9,13 @@
 
 import type { Clock, Millis } from "#base/clock.ts";
 import { type Disk, removeIfThere } from "#base/disk.ts";
-import { explain } from "#base/errors.ts";
+import { explain, systemCode } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { cursorTimeNow, writeCursor } from "./cursor.ts";
 import { damagedName, type Recovered } from "./recovery.ts";
+import type { Segment } from "./segment.ts";
 import type { Shelf } from "./shelf.ts";
+import type { Spare } from "./spare.ts";
 
 /** How long a crash may forget what was freed, and send it again. */
 const CURSOR_INTERVAL_MS: Millis = 30_000;
@@ -30,6 +32,8 @@ export interface JanitorHost {
   readonly freedThrough: number;
   readonly lastSeq: number;
   readonly isClosing: boolean;
+  /** Absent: no file is kept. */
+  readonly spare: Spare | undefined;
   /** Queues a sweep. */
   sweepInTurn(): void;
   /** Queues a sweep that gives back the active segment's room, too. */
@@ -91,7 +95,21 @@ export class Janitor {
     this.#timer = undefined;
   }
 
-  async sweep(): Promise<void> {
+  /**
+   * False: the disk is read-only. It would give no room back, nor take down what is lost: that would be back at the next start, and be sent
+   * behind what is newer. Costs no sync.
+   */
+  async mayForget(): Promise<boolean> {
+    try {
+      await this.#env.disk.setMode(`${this.#directory}/epoch`, 0o600); // as it is
+      return true;
+    } catch (error) {
+      return systemCode(error) !== "EROFS"; // the removal itself will tell
+    }
+  }
+
+  /** `isRoomWanted`: no file is kept. */
+  async sweep(isRoomWanted = false): Promise<void> {
     this.#isDue = false;
     const { freedThrough, lastSeq, isClosing } = this.#host;
     const retired = this.#shelf.takeRetired(); // what is freed while the cursor is written waits for the next
@@ -118,6 +136,7 @@ export class Janitor {
       }
     }
     for (const segment of retired) {
+      if (!isRoomWanted && (await this.#tryKeep(segment))) continue;
       try {
         await removeIfThere(disk, `${this.#directory}/${segment.name}`);
       } catch (error) {
@@ -127,6 +146,12 @@ export class Janitor {
         });
       }
     }
+  }
+
+  /** Only what the cursor on the disk says is freed: it must not be missed, in whatever state it is found. */
+  async #tryKeep(segment: Segment): Promise<boolean> {
+    const { spare, isClosing } = this.#host;
+    return spare !== undefined && !isClosing && segment.lastSeq <= this.#freed && (await spare.tryKeep(segment));
   }
 
   get #hasUseless(): boolean {

@@ -17,19 +17,18 @@ import type { Keep } from "./copy-segment.ts";
 import { CURSOR_NAMES, cursorTimeNow, writeCursor } from "./cursor.ts";
 import type { DamagedSpan } from "./damage.ts";
 import { changeFailed, JournalError } from "./errors.ts";
-import { examineSegment } from "./examine.ts";
+import { countLive } from "./examine.ts";
 import { Janitor, type JanitorOptions } from "./janitor.ts";
 import { writeOwed } from "./owed.ts";
 import type { Packer } from "./packer.ts";
 import { JournalReader, type ReaderSource } from "./reader.ts";
 import { type Aside, type Recovered, type RecoveryReport, recover } from "./recovery.ts";
 import { Rewriter } from "./rewriter.ts";
-import type { Segment } from "./segment.ts";
 import { Shelf } from "./shelf.ts";
+import { Spare } from "./spare.ts";
 import { Vault } from "./vault.ts";
 
 export const SEGMENT_BYTES_DEFAULT = 8 * 1024 * 1024;
-const COUNT_WINDOW_BYTES = 256 * 1024;
 /** Damaged spans remembered while the journal is open. */
 const DAMAGED_MAX = 256;
 
@@ -38,6 +37,8 @@ export interface JournalOptions extends JanitorOptions {
   readonly segmentBytes: number;
   /** … nor once it would hold more records than this: they are given up a segment at a time. Default: any number. */
   readonly segmentRecords?: number;
+  /** Keeps the file of a segment that is done with, to be overwritten by the next: it takes room meanwhile (`spareBytes`). Default: no. */
+  readonly isRecycling?: boolean;
   /** 32 bytes (key-file.ts), for what was encrypted. Without it, that cannot be read, and is left alone. */
   readonly key?: Buffer | null;
   /** Whether what is written is encrypted with the key, if there is one. Default: yes. */
@@ -98,6 +99,7 @@ export class Journal implements AsyncDisposable {
   readonly #shelf: Shelf;
   readonly #rewriter: Rewriter;
   readonly #janitor: Janitor;
+  readonly #spare: Spare | undefined;
   #freedThrough: number;
   #appendedSeq: number;
   readonly #damaged: DamagedSpan[];
@@ -114,7 +116,9 @@ export class Journal implements AsyncDisposable {
     this.#vault = vault;
     this.recovery = report;
     this.epoch = cursor.epoch;
-    this.#appender = new Appender({ ...options, epoch: cursor.epoch, nextNumber, boot: env.bootId ?? null }, vault, env);
+    this.#spare = options.isRecycling === true ? new Spare(options, vault.isEncrypting ? cursor.epoch : null, env) : undefined;
+    const appenderOptions = { ...options, epoch: cursor.epoch, nextNumber, boot: env.bootId ?? null, spare: this.#spare };
+    this.#appender = new Appender(appenderOptions, vault, env);
     this.#shelf = new Shelf(segments, retired);
     this.#aside = [...recovered.aside];
     this.#freedThrough = cursor.freedThrough;
@@ -157,6 +161,7 @@ export class Journal implements AsyncDisposable {
       get isClosing() {
         return journal.#closing !== undefined;
       },
+      spare: this.#spare,
       sweepInTurn: () => void this.#exclusively(() => this.#janitor.sweep()),
       tidyInTurn: () => void this.#exclusively(() => this.#tidy()),
     });
@@ -185,6 +190,11 @@ export class Journal implements AsyncDisposable {
   /** Room taken on the disk by segments that are not done with, sealed ones included. */
   get bytes(): number {
     return this.#shelf.bytes + this.sealedBytes;
+  }
+
+  /** Room on the disk beside `bytes`: a file that waits for the next segment, or what of one is not overwritten yet. */
+  get spareBytes(): number {
+    return (this.#spare?.bytes ?? 0) + (this.#appender.active?.slackBytes ?? 0);
   }
 
   /** Room taken by segments that are encrypted with a key that is not here: `dropOldest` gives it back when their turn comes. */
@@ -256,8 +266,8 @@ export class Journal implements AsyncDisposable {
   }
 
   /**
-   * Throws away the oldest segment, freed or not, and says what was lost with it; undefined when there is none. `onDoomed` is told the
-   * same before, and waited for: to write down what will be lost, or to say no (false): then nothing is thrown away.
+   * Throws away the oldest segment, freed or not, and says what was lost with it; undefined when there is none, or the disk is read-only.
+   * `onDoomed` is told the same before, and waited for: to write down what will be lost, or to say no (false): then nothing is lost.
    */
   async dropOldest(onDoomed?: (doomed: Dropped) => Promise<boolean>): Promise<Dropped | undefined> {
     this.#assertOpen("dropOldest");
@@ -270,12 +280,19 @@ export class Journal implements AsyncDisposable {
     await this.#exclusively(() => this.#tidy());
   }
 
+  /** Gives back what `spareBytes` says. Returns the bytes. */
+  async giveUpSpare(): Promise<number> {
+    this.#assertOpen("giveUpSpare");
+    return await this.#exclusively(async () => ((await this.#spare?.remove()) ?? 0) + (await this.#appender.cutSlack()));
+  }
+
   async #dropOldest(onDoomed: ((doomed: Dropped) => Promise<boolean>) | undefined): Promise<Dropped | undefined> {
+    if (!(await this.#janitor.mayForget())) return undefined;
     const aside = this.#oldestAside;
     if (aside !== undefined) return await this.#dropAside(aside, onDoomed);
     const { first } = this.#shelf;
     if (first === undefined) return undefined;
-    if (!first.isExact(this.#freedThrough)) await this.#count(first);
+    await countLive(this.#env.disk, this.#options.directory, first, this.#freedThrough, this.#vault);
     if (first === this.#appender.active) await this.#appender.release();
     const dropped = {
       fromSeq: Math.max(first.firstSeq, this.#freedThrough + 1),
@@ -288,7 +305,7 @@ export class Journal implements AsyncDisposable {
       this.#freedThrough = Math.max(this.#freedThrough, first.lastSeq);
       this.#shelf.retireFirst();
     }
-    await this.#janitor.sweep();
+    await this.#janitor.sweep(true);
     return dropped;
   }
 
@@ -326,21 +343,6 @@ export class Journal implements AsyncDisposable {
     if (segment !== undefined && segment.firstSeq <= seq) segment.isRewritten = false;
   }
 
-  /** Counts the records of a segment that are not freed, by reading it. */
-  async #count(segment: Segment): Promise<void> {
-    const freedThrough = this.#freedThrough;
-    const found = await examineSegment(this.#env.disk, this.#options.directory, {
-      name: segment.name,
-      identity: segment.header,
-      freedThrough,
-      seqEnd: segment.lastSeq + 1,
-      lastSeqBefore: 0,
-      slab: Buffer.allocUnsafeSlow(COUNT_WINDOW_BYTES),
-      vault: this.#vault,
-    });
-    if (found.is === "segment") segment.know(freedThrough, found.live);
-  }
-
   /** Segments that are wholly freed go at once, the active one when the cursor is written: it may be filling again by then. */
   #retireFreed(): void {
     for (let { first } = this.#shelf; first !== undefined && first.lastSeq <= this.#freedThrough; { first } = this.#shelf) {
@@ -353,7 +355,7 @@ export class Journal implements AsyncDisposable {
   async #tidy(): Promise<void> {
     const active = this.#appender.active;
     if (active !== undefined && active.lastSeq <= this.#freedThrough) {
-      await this.#appender.release();
+      await this.#appender.release(true);
       this.#retireFreed();
     }
     await this.#janitor.sweep();
@@ -372,6 +374,7 @@ export class Journal implements AsyncDisposable {
     await this.#rewriter.finished;
     await this.#exclusively(() => this.#tidy());
     await this.#appender.release();
+    await this.#spare?.remove();
   }
 
   // ── helpers ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,16 +7,16 @@
 // of the same append behind them, were torn as well (a disk writes sectors in any order): a filler is laid over them. Neither was
 // ever acknowledged. Format and rules: README.md. Tests: test/unit/journal/recovery.test.ts
 
-import { type Disk, readWhole, removeIfThere } from "#base/disk.ts";
+import { type Disk, removeIfThere } from "#base/disk.ts";
 import { explain } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
-import { CURSOR_NAMES, type Cursor, type CursorName, type CursorTime, findCursor } from "./cursor.ts";
+import { type Cursor, type CursorName, type CursorTime, findCursor } from "./cursor.ts";
 import type { DamagedSpan } from "./damage.ts";
-import { type Examined, examineSegment } from "./examine.ts";
-import { OWED_NAMES, readOwed } from "./owed.ts";
+import { type Examined, examineSegment, unwrittenBytes } from "./examine.ts";
+import { readOwed } from "./owed.ts";
 import { RECORD_BODY_BYTES_MAX } from "./record.ts";
-import { Segment } from "./segment.ts";
-import { inspectHeader, SEGMENT_HEADER_BYTES_MAX, type SegmentIdentity, tryParseName } from "./segment-header.ts";
+import type { Segment } from "./segment.ts";
+import { removeUnborn, sortNames, withoutCopies, withoutUnborn } from "./segment-files.ts";
 import type { Vault } from "./vault.ts";
 
 export interface RecoveryReport {
@@ -87,12 +87,11 @@ const EPOCH_LEAP = 2 ** 20;
 /** A tail that was not cut for good may be back after a power cut, then in the middle of the journal, and look like rot. */
 const SETTLE_ATTEMPTS = 3;
 
-const OWN_NAMES: ReadonlySet<string> = new Set([...CURSOR_NAMES.flatMap((name) => [name, `${name}.new`]), ...OWED_NAMES]);
-
 export async function recover(disk: Disk, directory: string, vault: Vault, log: Log, signal: AbortSignal): Promise<Recovered> {
   const { segments: all, foreign, quarantined, unfinished } = sortNames(await disk.list(directory));
   for (const name of unfinished) await removeIfThere(disk, `${directory}/${name}`);
-  const { files, copies: rewritten } = await withoutCopies(disk, directory, all);
+  const nextNumber = (all.at(-1)?.identity.number ?? 0) + 1;
+  const { files, copies: rewritten } = await withoutCopies(disk, directory, await withoutUnborn(disk, directory, all));
   const { cursor: found, found: copies, damaged: damagedCursors, time: cursorTime } = await findCursor(disk, directory);
   const slab = Buffer.allocUnsafeSlow(WINDOW_BYTES);
   const examined: Examined[] = [];
@@ -125,7 +124,8 @@ export async function recover(disk: Disk, directory: string, vault: Vault, log: 
     });
     epoch = Math.max(epoch, finding.is === "segment" ? finding.segment.header.epoch : identity.epoch);
     isNewestKnown = finding.is === "segment" && finding.refusals === 0;
-    if (finding.is === "newer") {
+    if (finding.is === "unborn") await removeUnborn(disk, directory, name, log);
+    else if (finding.is === "newer") {
       newer.push(name);
       owed.now.add(name);
       log.warn("journal: a segment was written by a later version of this program; left alone", {
@@ -197,7 +197,7 @@ export async function recover(disk: Disk, directory: string, vault: Vault, log: 
     aside,
     owed,
     cursor: { epoch: epoch + 1, freedThrough, lastSeq },
-    nextNumber: (files.at(-1)?.identity.number ?? 0) + 1,
+    nextNumber,
     report: {
       records,
       bytes: segments.reduce((sum, segment) => sum + segment.endBytes, 0),
@@ -217,48 +217,6 @@ export async function recover(disk: Disk, directory: string, vault: Vault, log: 
   };
 }
 
-interface SegmentFile {
-  readonly name: string;
-  readonly identity: SegmentIdentity;
-}
-
-function sortNames(names: readonly string[]) {
-  const segments: SegmentFile[] = [];
-  const foreign: string[] = [];
-  const quarantined: string[] = [];
-  const unfinished: string[] = [];
-  for (const name of names) {
-    const identity = tryParseName(name);
-    if (identity !== undefined) segments.push({ name, identity });
-    else if (name.endsWith(".seg.damaged")) quarantined.push(name);
-    else if (name.endsWith(".new") && tryParseName(name.slice(0, -4)) !== undefined) unfinished.push(name);
-    else if (!OWN_NAMES.has(name)) foreign.push(name);
-  }
-  return { segments, foreign, quarantined, unfinished };
-}
-
-/**
- * Where a rewriting was cut short between the new file and the removal of the old one, both have the same number: the old one counts,
- * for nobody was told yet of what the new one leaves out.
- */
-async function withoutCopies(disk: Disk, directory: string, files: readonly SegmentFile[]) {
-  const numbers = new Map<number, SegmentFile[]>();
-  for (const file of files) numbers.set(file.identity.number, [...(numbers.get(file.identity.number) ?? []), file]);
-  const dispensable = new Map<string, Segment>();
-  for (const group of numbers.values()) {
-    if (group.length === 1) continue;
-    const found = [];
-    for (const { name } of group) {
-      const beginning = await readWhole(disk, `${directory}/${name}`, SEGMENT_HEADER_BYTES_MAX).catch(() => undefined); // examined below
-      const finding = beginning === undefined ? undefined : inspectHeader(beginning);
-      if (finding?.is === "ours") found.push({ name, header: finding.header });
-    }
-    found.sort((a, b) => a.header.generation - b.header.generation);
-    for (const { name, header } of found.slice(1)) dispensable.set(name, new Segment(header, name));
-  }
-  return { files: files.filter(({ name }) => !dispensable.has(name)), copies: [...dispensable.values()] };
-}
-
 /**
  * The first append of a segment whose header never reached the disk, while we have the key: without the seed it cannot be opened, and
  * it was never acknowledged.
@@ -273,7 +231,7 @@ async function settleNewest(disk: Disk, directory: string, newest: Examined, log
   const path = `${directory}/${segment.name}`;
   const torn = damage.spans.filter((span) => span.from >= lastAppendAt);
   const isNothing = segment.records === 0 || newest.isSealed;
-  const tornBytes = isNothing ? fileBytes : torn.reduce((sum, span) => sum + span.to - span.from, 0);
+  const tornBytes = isNothing ? Math.max(0, fileBytes - segment.staleEnd) : unwrittenBytes(torn, newest);
   damage.spans.splice(damage.spans.length - torn.length, torn.length);
   for (let attempt = 1; ; attempt++) {
     try {
@@ -282,6 +240,7 @@ async function settleNewest(disk: Disk, directory: string, newest: Examined, log
         return tornBytes;
       }
       await using file = await disk.open(path, "update");
+      segment.staleEnd = 0;
       if (segment.endBytes < fileBytes) await file.truncate(segment.endBytes);
       for (const { from, to } of torn) {
         const bytes = to - from;

@@ -23,7 +23,7 @@ export class SegmentSeal {
   readonly #key: Uint8Array;
 
   constructor(key: Buffer, header: SegmentHeader) {
-    const info = Buffer.concat([INFO, encodeHeader(header).subarray(0, HEADER_BYTES)]);
+    const info = Buffer.concat([INFO, encodeHeader({ ...header, staleBytes: 0 }).subarray(0, HEADER_BYTES)]);
     this.#key = new Uint8Array(hkdfSync("sha256", key, header.seed, info, KEY_BYTES));
   }
 

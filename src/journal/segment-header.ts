@@ -2,9 +2,9 @@
 //
 //   0000000012-3-9f1c22ab.seg      number (they sort by it), epoch, salt
 //
-//   0        8         12       16      24      32          40     48     52           56     72       80     96        112
-//   ├ magic ─┼ version ┼ header ┼ number┼ epoch ┼ first seq ┼ born ┼ salt ┼ generation ┼ boot ┼ uptime ┼ seed ┼ 0 … crc ┤ the same again ┤ groups …
-//   │PTLJRNL␊│ u32     │ bytes  │ u64   │ u64   │ u64       │ f64  │ u32  │ u32        │ uuid │ f64    │      │         │
+//   0        8         12       16      24      32          40     48     52           56     72       80     96    104       112
+//   ├ magic ─┼ version ┼ header ┼ number┼ epoch ┼ first seq ┼ born ┼ salt ┼ generation ┼ boot ┼ uptime ┼ seed ┼ stale ┼ 0 … crc ┤ the same again ┤ groups …
+//   │PTLJRNL␊│ u32     │ bytes  │ u64   │ u64   │ u64       │ f64  │ u32  │ u32        │ uuid │ f64    │      │ f64   │         │
 //
 // Little-endian. The checksum stands in the last four bytes of the header, in every version to come, so an older spoke can tell
 // a newer segment from a rotten one. Name and header both hold what is needed to find the groups: either may rot. What only the header
@@ -49,6 +49,8 @@ export interface SegmentHeader extends SegmentIdentity {
   readonly boot: string | null;
   /** Random, and no other segment's: its key is made from it. */
   readonly seed: Buffer;
+  /** Length of the file when it was given to this segment, full of what it held before; 0: it was new. Keys are made without it. */
+  readonly staleBytes: number;
 }
 
 export type HeaderFinding =
@@ -70,7 +72,17 @@ export function tryParseName(name: string): SegmentIdentity | undefined {
 /** What is known of a segment whose header is lost. */
 export function headerFromName(identity: SegmentIdentity, version: number): SegmentHeader {
   const boot = version === 1 ? null : LOST_BOOT;
-  return { ...identity, version, firstSeq: 1, born: 0, uptime: 0, generation: 0, boot, seed: Buffer.alloc(SEED_BYTES) };
+  return {
+    ...identity,
+    version,
+    firstSeq: 1,
+    born: 0,
+    uptime: 0,
+    generation: 0,
+    boot,
+    seed: Buffer.alloc(SEED_BYTES),
+    staleBytes: 0,
+  };
 }
 
 /** SEGMENT_START bytes: the header, twice. */
@@ -88,9 +100,15 @@ export function encodeHeader(header: SegmentHeader): Buffer {
   if (header.boot !== null) bytes.set(uuidBytes(header.boot), 56);
   bytes.writeDoubleLE(header.uptime, 72);
   header.seed.copy(bytes, 80, 0, SEED_BYTES);
+  bytes.writeDoubleLE(header.staleBytes, 96);
   bytes.writeUInt32LE(crc32c(bytes, 0, HEADER_BYTES - 4), HEADER_BYTES - 4);
   bytes.copy(bytes, HEADER_BYTES, 0, HEADER_BYTES);
   return bytes;
+}
+
+/** Was it made for the file of this name? If not, the file was given to a new segment which never began: nothing in it counts. */
+export function isHeaderOf({ number, epoch, salt }: SegmentHeader, name: SegmentIdentity): boolean {
+  return number === name.number && epoch === name.epoch && salt === name.salt;
 }
 
 /** `bytes` is the beginning of the file, as much of it as SEGMENT_HEADER_BYTES_MAX allows. */
@@ -128,6 +146,12 @@ function inspectCopy(bytes: Buffer): HeaderFinding {
       boot: parseUuid(bytes, 56),
       uptime: bytes.readDoubleLE(72),
       seed: Buffer.from(bytes.subarray(80, 80 + SEED_BYTES)),
+      staleBytes: countAt(bytes, 96),
     },
   };
+}
+
+function countAt(bytes: Buffer, at: number): number {
+  const value = bytes.readDoubleLE(at);
+  return Number.isSafeInteger(value) && value > 0 ? value : 0;
 }

@@ -163,7 +163,10 @@ export class SegmentScanner {
   /** Looks for the end of a bad span: the next header that holds. */
   #resume(filledTo: number): BadSpan | undefined {
     const last = filledTo - this.#format.headerBytes;
-    while (this.#at <= last && !this.#isPlausible(this.#at)) this.#at += 1;
+    const slab = this.#slab;
+    let at = this.#format.mayBegin(slab, this.#at, last);
+    while (at <= last && !this.#isPlausible(at)) at = this.#format.mayBegin(slab, at + 1, last);
+    this.#at = Math.max(this.#at, Math.min(at, last + 1));
     if (this.#at > last) return undefined;
     return this.#bad(this.#badFrom!, this.#base + this.#at);
   }

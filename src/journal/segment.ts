@@ -28,6 +28,8 @@ export class Segment {
   newestTime = Number.NEGATIVE_INFINITY;
   /** Freed, dropped or replaced: its file is about to go, readers pass it by. */
   isGone = false;
+  /** Up to here its file has what an earlier segment left in it; 0: nothing, or it was cut off. */
+  staleEnd: number;
   /** Nothing more is to be gained by rewriting it. */
   isRewritten = false;
   /** Of the records above `seq`, exactly `live` are left: where to count from when numbers have gaps. */
@@ -38,8 +40,19 @@ export class Segment {
     this.header = header;
     this.format = header.version === 1 ? format1 : format2;
     this.endBytes = this.format.start;
+    this.staleEnd = header.staleBytes;
     this.firstSeq = header.firstSeq;
     this.lastSeq = header.firstSeq - 1;
+  }
+
+  /** Length of its file. */
+  get fileBytes(): number {
+    return Math.max(this.endBytes, this.staleEnd);
+  }
+
+  /** Room its file takes behind its records. */
+  get slackBytes(): number {
+    return this.fileBytes - this.endBytes;
   }
 
   grow(growth: Growth): void {

@@ -22,6 +22,11 @@ export class Vault {
     return this.packer?.checksum ?? crc32c;
   }
 
+  /** What is written from now on is sealed. */
+  get isEncrypting(): boolean {
+    return this.#isEncrypting && this.hasKey;
+  }
+
   get hasKey(): boolean {
     return this.#key !== undefined;
   }

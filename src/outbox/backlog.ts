@@ -4,7 +4,7 @@
 //           ├─ a stream was found to hold it ───────────▶ done
 //           ├─ unreadable, discarded by its fate ───────▶ done, counted by whoever says so
 //           ├─ to be sent, to be held ──────────────────▶ sender.ts
-//           └─ no place, or too many answers awaited ───▶ the drain waits
+//           └─ no place, too many answers awaited, an older one given up and not written down ─▶ the drain waits
 //
 // Tests: test/unit/outbox/, test/simulation/
 
@@ -17,21 +17,24 @@ export interface BacklogHost {
   /** `wireBytes`: header block and payload as sent, at most. `boot`: which one `stamp` counts from; undefined: this one. */
   fateOf(subject: string, wireBytes: number, seq: number, stamp: number, epoch: number, boot?: string | null): Fate;
   onUnreadable(seq: number, epoch: number): void;
-  /** What comes next has to wait. */
-  onStuck(): void;
+  /** What was given up is being written down. */
+  readonly isWriting: boolean;
 }
 
 export class Backlog {
   readonly #progress: Progress;
   readonly #sender: Sender;
   readonly #host: BacklogHost;
+  /** What comes next has to wait. */
+  readonly #onStuck: () => void;
   /** What the next message waits for. */
   #lack: Lack | undefined;
 
-  constructor(progress: Progress, sender: Sender, host: BacklogHost) {
+  constructor(progress: Progress, sender: Sender, host: BacklogHost, onStuck: () => void) {
     this.#progress = progress;
     this.#sender = sender;
     this.#host = host;
+    this.#onStuck = onStuck;
   }
 
   /** Did the last message lack something? It may have it by now. */
@@ -42,6 +45,7 @@ export class Backlog {
   /** Does the next message lack something still? */
   get isStuck(): boolean {
     if (this.#lack === undefined) return false;
+    if (this.#lack === "a line in the ledger") return this.#host.isWriting;
     return this.#lack === "an answer of a stream" ? !this.#sender.awaiting.hasRoom : this.#progress.held.isFull;
   }
 
@@ -61,7 +65,7 @@ export class Backlog {
     if (seq > this.#progress.sentSeq + 1) this.skipTo(seq - 1);
     this.#lack = this.#decide(slab, at, epoch, seq, boot);
     if (this.#lack === undefined) this.#progress.sentSeq = seq;
-    else this.#host.onStuck();
+    else this.#onStuck();
     return this.#lack === undefined;
   }
 
@@ -79,6 +83,7 @@ export class Backlog {
     }
     const { subject, stamp } = this.#sender;
     const fate = this.#host.fateOf(subject, this.#sender.wireBytes(epoch, seq), seq, stamp, epoch, boot);
+    if (fate.at === "wait") return "a line in the ledger";
     if (fate.at !== "discard") return this.#sender.pass(epoch, seq, fate, true);
     this.#sender.onUnwanted(seq);
     return undefined;

@@ -13,4 +13,18 @@ export type Fate =
   /** Nobody listens, but somebody may soon; or its stream does not store now: keep it, pass it by. */
   | { readonly at: "park" }
   /** Counted by whoever says so. */
-  | { readonly at: "discard" };
+  | { readonly at: "discard" }
+  /** An older one of its subject was given up, and that is not on flash yet: it comes again. */
+  | { readonly at: "wait" };
+
+/** A message of the backlog, as far as its fate hangs on it. */
+export interface BacklogMessage {
+  readonly subject: string;
+  /** Header block and payload as sent, at most. */
+  readonly wireBytes: number;
+  readonly seq: number;
+  readonly stamp: number;
+  readonly epoch: number;
+  /** Which boot's time `stamp` is. */
+  readonly boot: string | null;
+}

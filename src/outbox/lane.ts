@@ -46,7 +46,7 @@ export interface LaneOptions {
 }
 
 /** What the lane asks of its outbox. */
-export interface LaneHost extends Omit<BacklogHost, "onStuck">, SafetyHost {
+export interface LaneHost extends BacklogHost, SafetyHost {
   /** The lane is no longer behind: the link has everything of it, or all that it can give for now. */
   onCaughtUp(): void;
   /** A commit is done: a good moment to keep within the limits of the disk. */
@@ -100,11 +100,7 @@ export class Lane implements AsyncDisposable {
       this.#onAwaitedLess();
       host.onNotStored(subject, seq, "timeout");
     });
-    this.#backlog = new Backlog(this.#progress, this.#sender, {
-      fateOf: (subject, wireBytes, seq, stamp, epoch, boot) => host.fateOf(subject, wireBytes, seq, stamp, epoch, boot),
-      onUnreadable: (seq, epoch) => host.onUnreadable(seq, epoch),
-      onStuck: () => host.onCaughtUp(),
-    });
+    this.#backlog = new Backlog(this.#progress, this.#sender, host, () => host.onCaughtUp());
     const committing = {
       waitingSince: () => this.#safety.waitingSince,
       lastSeq: () => this.#lastSeq,
@@ -211,7 +207,7 @@ export class Lane implements AsyncDisposable {
 
   #sendAtOnce(slab: Buffer, at: number, seq: number, fate: Fate): void {
     const isPassed =
-      fate.at !== "discard" &&
+      (fate.at === "send" || fate.at === "park") &&
       this.#sender.look(slab, at) &&
       this.#sender.pass(this.journal.epoch, seq, fate, false) === undefined;
     if (isPassed) this.#progress.sentSeq = seq;

@@ -67,6 +67,7 @@ export async function openJournals(
       segmentRecords,
       key,
       isEncrypting,
+      isRecycling: true,
       beforeForget,
     };
     journals.set(urgency, scope.use(await openJournal(journalOptions, env, signal)));

@@ -11,14 +11,13 @@ import type { Clock } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
 import type { Entropy } from "#base/entropy.ts";
 import type { Log } from "#base/log.ts";
-import type { Batch } from "#core/batch.ts";
-import { FLAG_DURABLE, flagsOf, REPLY, REPLY_END, SPAN_WORDS, sizeOf } from "#core/batch.ts";
+import { type Batch, sizeOf } from "#core/batch.ts";
 import type { Origin, Plan, Taken, Ticket, Upstream } from "#core/sink.ts";
 import { displaySubject, isOfSpoke, isReserved, isValidSubject } from "#core/subject.ts";
 import type { Packer } from "#journal/packer.ts";
 import { type Calendar, isExpired, plainCalendar } from "./calendar.ts";
 import { Drops } from "./drops.ts";
-import type { Fate } from "./fate.ts";
+import type { BacklogMessage, Fate } from "./fate.ts";
 import type { Carrier, HubView } from "./hub-view.ts";
 import { KeptWriter } from "./kept-writer.ts";
 import { Lane, type LaneHost } from "./lane.ts";
@@ -29,7 +28,8 @@ import type { JournalsPlace } from "./open-journals.ts";
 import { openStore } from "./open-store.ts";
 import type { OutboxOptions } from "./options.ts";
 import { ParkedSubjects } from "./parked-subjects.ts";
-import { DISCARD, Plans, type SubjectPlan } from "./plans.ts";
+import { PassedBy } from "./passed-by.ts";
+import { DISCARD, isKept, Plans, type SubjectPlan, WAIT } from "./plans.ts";
 import type { PubAck } from "./pub-ack.ts";
 import { type LookFor, type Reconcile, Reconciling } from "./reconciling.ts";
 import { Retention } from "./retention.ts";
@@ -85,17 +85,6 @@ export async function openOutbox(options: OutboxOptions, deps: OutboxDeps, env: 
   return outbox;
 }
 
-interface BacklogMessage {
-  readonly subject: string;
-  /** Header block and payload as sent, at most. */
-  readonly wireBytes: number;
-  readonly seq: number;
-  readonly stamp: number;
-  readonly epoch: number;
-  /** Which boot's time `stamp` is. */
-  readonly boot: string | null;
-}
-
 export class Outbox implements Upstream, AsyncDisposable {
   readonly origin: Origin;
   readonly losses: Losses;
@@ -110,6 +99,7 @@ export class Outbox implements Upstream, AsyncDisposable {
   readonly #streams: StreamAnswers;
   readonly #reconciling: Reconciling;
   readonly #drops: Drops;
+  readonly #passedBy: PassedBy;
   readonly #parked = new ParkedSubjects();
   #listener: OutboxListener | undefined;
   #carrier: Carrier | undefined;
@@ -158,11 +148,16 @@ export class Outbox implements Upstream, AsyncDisposable {
     });
     this.#live = new LivePath({ hub: deps.hub, label: deps.origin.label, onRoom: () => this.#listener?.onRoom() }, env);
     this.#drops = new Drops(losses, options.commitInterval, env.clock, () => this.#tellSafe());
+    this.#passedBy = new PassedBy(losses, () => this.lanes.onRoom());
     retention.start(this.lanes.all);
   }
 
   #hostOf(urgency: UrgencyClass): LaneHost {
+    const outbox = this;
     return {
+      get isWriting() {
+        return outbox.#passedBy.isWriting;
+      },
       fateOf: (subject, wireBytes, seq, stamp, epoch, boot = this.#calendar.bootId) =>
         this.#fateOfBacklog(urgency, { subject, wireBytes, seq, stamp, epoch, boot }),
       onSafe: () => this.#tellSafe(),
@@ -330,7 +325,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     if (this.#stamp === 0) this.#stamp = this.#calendar.stamp();
     if (plan.fate.at === "park") this.#parked.note(plan);
     if (plan.probe !== null) this.#streams.suspensions.onParked(plan.subject);
-    plan.lane.stage(batch, index, ticket, this.#stamp, plan.fate);
+    plan.lane.stage(batch, index, ticket, this.#stamp, this.#inTurn(plan));
     this.#lastTicket = ticket;
     return "staged";
   }
@@ -360,11 +355,19 @@ export class Outbox implements Upstream, AsyncDisposable {
     const reason = isTooOld ? "expired" : this.#obstacleTo(plan, wireBytes);
     if (reason !== null) {
       this.losses.add(reason, 1, { lane, fromSeq: seq, throughSeq: seq, epoch }, plan.rule?.index ?? null);
+      this.#passedBy.note(subject);
       return DISCARD;
     }
+    const isNext = plan.probe !== null || plan.fate.at === "send";
+    if (isNext && this.#passedBy.delays(subject)) return WAIT;
     if (plan.probe !== null && this.#streams.suspensions.mayProbe(subject, seq)) return plan.probe;
     if (plan.fate.at === "park") this.#parked.note(plan);
     return plan.fate;
+  }
+
+  /** What is new must not reach the hub before it is on flash that an older one was given up; ahead of the backlog it may. */
+  #inTurn({ fate, subject }: SubjectPlan): Fate {
+    return fate.at === "send" && fate.order === "strict" && this.#passedBy.delays(subject) ? WAIT : fate;
   }
 
   /** Counted, and said in the log where it is a fault. */
@@ -389,12 +392,4 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#plans.forget(subject);
     this.#listener?.invalidate(subject);
   }
-}
-
-function isKept(plan: SubjectPlan, batch: Batch, index: number): boolean {
-  const keep = plan.rule?.keep ?? "never";
-  if (keep === "never" || plan.isReserved) return false;
-  const at = index * SPAN_WORDS;
-  if (batch.spans[at + REPLY] !== batch.spans[at + REPLY_END]) return false; // a request: nobody waits for an answer from last week
-  return keep === "always" || (flagsOf(batch, index) & FLAG_DURABLE) !== 0;
 }

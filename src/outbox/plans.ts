@@ -5,6 +5,7 @@
 //                    ├─ listening before, or unknown, or no_interest hold ─▶ park
 //                    └─ nobody listens ─▶ discard
 
+import { type Batch, FLAG_DURABLE, flagsOf, REPLY, REPLY_END, SPAN_WORDS } from "#core/batch.ts";
 import { isReserved } from "#core/subject.ts";
 import { addressOf } from "#wire/leaf-lines.ts";
 import type { Fate } from "./fate.ts";
@@ -97,6 +98,7 @@ export class Plans {
 }
 
 export const DISCARD: Fate = { at: "discard" };
+export const WAIT: Fate = { at: "wait" };
 export const PARK: Fate = { at: "park" };
 
 /** DESIGN §4.2 `no_interest`: hold or drop, but never drop while somebody listened a moment ago. */
@@ -104,4 +106,13 @@ function fateFor(listening: Listening, groups: readonly string[], rule: Rule | u
   if (listening === "now") return { at: "send", groups, confirm: rule?.confirm ?? "accepted", order: rule?.order ?? "strict" };
   if (listening === "never" && rule?.noInterest !== "hold") return DISCARD;
   return PARK;
+}
+
+/** Does its rule, or its publisher, want it kept? */
+export function isKept(plan: SubjectPlan, batch: Batch, index: number): boolean {
+  const keep = plan.rule?.keep ?? "never";
+  if (keep === "never" || plan.isReserved) return false;
+  const at = index * SPAN_WORDS;
+  if (batch.spans[at + REPLY] !== batch.spans[at + REPLY_END]) return false; // a request: nobody waits for an answer from last week
+  return keep === "always" || (flagsOf(batch, index) & FLAG_DURABLE) !== 0;
 }

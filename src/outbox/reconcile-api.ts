@@ -13,6 +13,10 @@ export type ApiAnswer =
 const TRY_MS: Millis = 4_000;
 const AGAIN_MS: Millis = 500;
 const TRIES_MAX = 8;
+/** For the first word of a hub that was never heard. Servers that lost the leader of their JetStream have a new one within 9 s. */
+const FIRST_WORD_MS: Millis = 12_000;
+/** Requests of one pass under way at once: most of the time goes by on the way there and back. */
+const AT_ONCE = 6;
 /** A page of names of a thousand streams has less. */
 const BODY_BYTES_MAX = 1024 * 1024;
 const TEXT_CHARS_MAX = 200;
@@ -23,13 +27,15 @@ export class JetStreamApi {
   readonly #requests: HubRequests;
   readonly #clock: Clock;
   readonly #deadline: Millis;
+  /** Without a word from a hub that was never heard, nothing is asked after this. */
+  readonly #silentAt: Millis;
   /** This hub's JetStream has answered before: if it is silent now, it is electing. */
   readonly #isKnown: boolean;
   readonly #signal: AbortSignal | undefined;
   #isDown = false;
   /** JetStream has answered something, whatever it was. */
   hasHeard = false;
-  /** A hub that was never heard left its first request without an answer: none is asked after that. */
+  /** A hub that was never heard left its first requests without an answer: none is asked after that. */
   isSilent = false;
 
   constructor(
@@ -41,6 +47,7 @@ export class JetStreamApi {
     this.#requests = requests;
     this.#clock = clock;
     this.#deadline = deadline;
+    this.#silentAt = clock.now() + FIRST_WORD_MS;
     this.#isKnown = isKnown;
     this.#signal = signal;
   }
@@ -62,14 +69,22 @@ export class JetStreamApi {
   /** `what` without `$JS.API.`; it may be asked more than once. */
   async call(what: string, body: object | null): Promise<ApiAnswer> {
     let answer = failed(0, "there is no time left to ask");
-    for (let tries = 0; tries < TRIES_MAX && this.left > 0 && !this.isDown; tries++) {
+    for (let tries = 0; tries < TRIES_MAX && this.#patience > 0 && !this.isDown; tries++) {
       if (tries > 0) await this.#pause();
       answer = await this.#try(what, body);
       if (answer.is === "ok" || !(answer.errCode === SILENCE || SETTLING.has(answer.errCode))) break;
-      this.isSilent = answer.errCode === SILENCE && !this.hasHeard && !this.#isKnown;
-      if (this.isSilent) break;
+      this.isSilent = this.#isStrange && this.#clock.now() >= this.#silentAt;
     }
     return answer.is === "failed" && answer.errCode === SILENCE ? failed(0, answer.text) : answer;
+  }
+
+  /** All of these, a few at a time. */
+  async forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+    const rest = items.values();
+    const inTurn = async () => {
+      for (const item of rest) await work(item);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, inTurn));
   }
 
   /** One request with any number of answers: each is shown until `onAnswer` returns true. "" when it did, else why not. */
@@ -80,9 +95,19 @@ export class JetStreamApi {
     return asked === "answered" ? "" : wordsFor(asked);
   }
 
+  /** Nobody knows whether there is a JetStream. */
+  get #isStrange(): boolean {
+    return !this.hasHeard && !this.#isKnown;
+  }
+
+  /** Time left for the next answer. */
+  get #patience(): Millis {
+    return this.#isStrange ? Math.min(this.left, Math.max(0, this.#silentAt - this.#clock.now())) : this.left;
+  }
+
   async #pause(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    using _timer = this.#clock.after(Math.min(AGAIN_MS, this.left), resolve);
+    using _timer = this.#clock.after(Math.min(AGAIN_MS, this.#patience), resolve);
     await promise;
   }
 
@@ -94,7 +119,7 @@ export class JetStreamApi {
       return true;
     };
     const payload = body === null ? "" : JSON.stringify(body);
-    const asked = await this.#requests.ask(`$JS.API.${what}`, payload, Math.min(TRY_MS, this.left), take);
+    const asked = await this.#requests.ask(`$JS.API.${what}`, payload, Math.min(TRY_MS, this.#patience), take);
     if (asked === "answered") {
       this.hasHeard = true;
       return answer;

@@ -43,25 +43,22 @@ export class StreamFinder {
 
   async find(subjects: ReadonlyMap<string, Oldest>): Promise<readonly StreamFacts[]> {
     const names = new Set<string>();
-    for (const filter of filtersFor(subjects.keys())) {
-      await this.#addNames(filter, names);
-      if (this.#api.isDown || this.trouble !== "") return [];
-    }
+    await this.#api.forEach(filtersFor(subjects.keys()), (filter) => this.#addNames(filter, names));
+    if (this.#api.isDown || this.trouble !== "") return [];
     if (names.size > STREAMS_MAX) {
       this.trouble = `more than ${STREAMS_MAX} streams may take what is in doubt`;
       return [];
     }
     const found: StreamFacts[] = [];
-    for (const name of names) {
+    await this.#api.forEach([...names], async (name) => {
       const facts = await this.#facts(name, subjects);
-      if (this.#api.isDown) return [];
       if (facts !== undefined) found.push(facts);
-    }
-    return found;
+    });
+    return this.#api.isDown ? [] : found;
   }
 
   async #addNames(filter: string, names: Set<string>): Promise<void> {
-    for (let page = 0, offset = 0; page < PAGES_MAX; page++) {
+    for (let page = 0, offset = 0; page < PAGES_MAX && this.trouble === ""; page++) {
       const answer = await this.#api.call("STREAM.NAMES", { subject: filter, offset });
       if (answer.is === "failed") {
         this.trouble ||= answer.text;

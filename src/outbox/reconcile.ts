@@ -8,9 +8,10 @@
 //
 //     openOutbox(…, { reconcile: (lanes, signal) => reconciliation.reconcile(lanes, signal) }, …)
 //
-// It takes 25 s at most and never rejects for what a hub does. A link that ends meanwhile ends it, too; the next link calls it anew, and
-// gives it half the time, or links that do not last would never carry a message. A hub whose JetStream leaves the very first request
-// without an answer is not waited for again: it is asked in passing, over each link, whether it has one by now.
+// It takes 25 s at most and never rejects for what a hub does. A link that ends meanwhile ends it, too, and the next one calls it anew.
+// What such links spent on it is taken off the 25 s, and when those are over, one link goes without: or links that do not last would
+// never carry a message. A hub whose JetStream leaves the very first requests without an answer for 12 s is not waited for again: it is
+// asked in passing, over each link, whether it has one by now.
 // Whatever came of it, the lanes may go on: what was not found is sent again under its id, which is at least once, and exactly once
 // within the stream's window.
 // It is asked, too, on a link that lives, about subjects whose stream says nothing (`lookFor`, for suspensions.ts).
@@ -81,6 +82,8 @@ export interface ReconcileReport {
   readonly streams: number;
   readonly scanned: number;
   readonly found: number;
+  /** There is more than is looked at: asking again would tell no more. */
+  readonly isCut: boolean;
   readonly took: Millis;
   readonly wall: WallMillis;
 }
@@ -97,7 +100,7 @@ export interface ReconcileEnv {
 
 /** All of it, at most; less than the lanes wait for it, so that what was found by then counts. */
 export const RECONCILE_MS_MAX: Millis = 25_000;
-/** Less is not worth holding the lanes back for. */
+/** Less is not worth holding the lanes back for: the link goes without. */
 const BUDGET_MS_MIN: Millis = 2_000;
 /** Hubs remembered for their silence. */
 const SILENT_MAX = 16;
@@ -125,7 +128,7 @@ export class Reconciliation {
   readonly #device: string;
   /** What earlier lives left has been looked for. */
   #isStartOver = false;
-  /** Time for the next pass. */
+  /** Time for the next pass: what those spent is taken off whose link fell. */
   #budget: Millis = RECONCILE_MS_MAX;
   /** Hubs whose JetStream did not answer, and one that did. */
   readonly #silent = new Set<string>();
@@ -147,11 +150,13 @@ export class Reconciliation {
     const inDoubt = new Set(lanes.all.filter((lane) => inherits(lane) || lane.doubt() !== null));
     if (inDoubt.size === 0) return undefined;
     if (this.#silent.has(this.#hub())) {
+      this.#goWithout("the hub's JetStream did not answer before", "debug");
       void this.#askInPassing(signal);
       return undefined;
     }
     if (this.#budget < BUDGET_MS_MIN) {
       this.#budget = RECONCILE_MS_MAX;
+      this.#goWithout("the links to the hub fall before it has answered", "warn");
       return undefined;
     }
     const doubt = lanes.doubt();
@@ -161,10 +166,10 @@ export class Reconciliation {
       lanes: lanes.all.map((lane) => (inDoubt.has(lane) ? lane : undefined)),
       recordsBeside: lanes.all.reduce((sum, lane) => sum + (inDoubt.has(lane) ? 0 : lane.journal.records), 0),
     };
-    const over = this.run(task, signal).then(({ result }) => {
-      this.#budget = result === "down" ? this.#budget / 2 : RECONCILE_MS_MAX;
-      // In time: only if it is sent again over this link. Impossible: another hub may know.
-      if (result === "done" || result === "partial" || result === "nothing") this.#isStartOver = true;
+    const over = this.run(task, signal).then(({ result, isCut, took }) => {
+      this.#budget = result === "down" ? this.#budget - took : RECONCILE_MS_MAX;
+      // In time: only if it is sent again over this link. Impossible, partial: another hub may know, or this one later.
+      if (result === "done" || isCut || result === "nothing") this.#isStartOver = true;
     });
     return { lanes: inDoubt, over };
   }
@@ -203,15 +208,25 @@ export class Reconciliation {
     this.#learn(hub, api);
     const { text, streams, scanned } = run;
     const found = run.found.size;
-    return { result, text, streams, scanned, found, took: clock.now() - startedAt, wall: clock.wall() };
+    return { result, text, streams, scanned, found, isCut: run.isCut, took: clock.now() - startedAt, wall: clock.wall() };
   }
 
-  #tell({ result, text, streams, scanned, found, took }: ReconcileReport, level: "debug" | "info"): void {
-    const { log } = this.#env;
-    const context = { result, streams, scanned, found, took_ms: Math.round(took) };
-    if (result === "partial" || result === "impossible")
-      log.warn(`outbox: what the hub's streams hold already could not be told; some may arrive twice: ${text}`, context);
-    else log[level]("outbox: looked what the hub's streams hold already", context);
+  /** Over this link all that is in doubt is sent again, and nobody was asked. */
+  #goWithout(text: string, level: "debug" | "warn"): void {
+    const wall = this.#env.clock.wall();
+    this.last = { result: "impossible", text, streams: 0, scanned: 0, found: 0, isCut: false, took: 0, wall };
+    this.#tellTrouble(this.last, level);
+  }
+
+  #tell(report: ReconcileReport, level: "debug" | "info"): void {
+    const { result } = report;
+    if (result === "partial" || result === "impossible") this.#tellTrouble(report, "warn");
+    else this.#env.log[level]("outbox: looked what the hub's streams hold already", contextOf(report));
+  }
+
+  #tellTrouble(report: ReconcileReport, level: "debug" | "warn"): void {
+    const words = `outbox: what the hub's streams hold already could not be told; some may arrive twice: ${report.text}`;
+    this.#env.log[level](words, contextOf(report));
   }
 
   #hub(): string {
@@ -248,6 +263,7 @@ class Run {
   readonly #api: JetStreamApi;
   readonly #env: ReconcileEnv;
   readonly #startedAt: Millis;
+  readonly #allowance = { left: SCANNED_MAX };
 
   constructor(doubt: Doubt, api: JetStreamApi, found: FoundIds, env: ReconcileEnv) {
     this.#startedAt = env.clock.now();
@@ -255,6 +271,11 @@ class Run {
     this.#api = api;
     this.#env = env;
     this.found = found;
+  }
+
+  /** No more may be looked at. */
+  get isCut(): boolean {
+    return this.#allowance.left === 0;
   }
 
   async result(): Promise<ReconcileReport["result"]> {
@@ -270,9 +291,9 @@ class Run {
     this.text = finder.trouble;
     // Asking takes its time, too: a stream that was in time may not be any more.
     const rest = new Set(streams);
-    for (let late = this.#late(rest); late !== undefined && !this.#api.isDown; late = this.#late(rest)) {
-      rest.delete(late);
-      await this.#look(late, isWhole);
+    for (let late = this.#late(rest); late.length > 0 && !this.#api.isDown; late = this.#late(rest)) {
+      for (const stream of late) rest.delete(stream);
+      await this.#api.forEach(late, (stream) => this.#look(stream, isWhole));
     }
     for (const { classIndex, epoch, seqs } of this.found.all()) this.#doubt.lanes[classIndex]?.onFoundInStream(epoch, seqs);
     if (this.#api.isDown) return "down";
@@ -292,9 +313,8 @@ class Run {
     return this.#doubt.lanes.filter((lane) => lane !== undefined);
   }
 
-  #late(streams: ReadonlySet<StreamFacts>): StreamFacts | undefined {
-    for (const stream of streams) if (!this.#isInTime(stream)) return stream;
-    return undefined;
+  #late(streams: ReadonlySet<StreamFacts>): readonly StreamFacts[] {
+    return [...streams].filter((stream) => !this.#isInTime(stream));
   }
 
   /** Will all that is in doubt reach the stream again while it still knows the ids? */
@@ -320,7 +340,7 @@ class Run {
         filters,
         since: Math.max(0, since),
         now,
-        max: SCANNED_MAX - this.scanned,
+        allowance: this.#allowance,
         prefers: elapsed === null ? ("newest" as const) : ("oldest" as const),
       };
       const { scanned, trouble } = await scanStream(this.#api, task, (headers) => this.found.note(headers));
@@ -333,6 +353,10 @@ class Run {
     }
     this.streams += 1;
   }
+}
+
+function contextOf({ result, streams, scanned, found, took }: ReconcileReport) {
+  return { result, streams, scanned, found, took_ms: Math.round(took) };
 }
 
 function chunks<T>(all: readonly T[], size: number): readonly (readonly T[])[] {

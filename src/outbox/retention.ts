@@ -1,6 +1,6 @@
 // Keeps an outbox within the limits its owner set: age, bytes, count, and the free space that must remain on the disk.
 //
-//   a limit is reached ─▶ thin what may be thinned ─▶ still? ─┬─ drop_oldest          the oldest segment of the least urgent class goes
+//   a limit is reached ─▶ files without messages go, what may be thinned is ─▶ still? ─┬─ drop_oldest          the oldest segment of the least urgent class goes
 //                                                              └─ drop_new, refuse     shut: nothing new is kept until there is room
 //
 // A whole segment goes at a time, counted with its range. Lanes ask at the same time and are served one after the other.
@@ -100,7 +100,8 @@ export class Retention implements Disposable {
     this.#isDiskFull = true;
     await this.#inTurn(async () => {
       if (this.#dropped !== droppedBefore) return; // another lane has made some
-      if (this.#options.whenFull === "drop_oldest") await this.#displace(lanes, "the disk is full");
+      if (await this.#giveUpSpares(lanes)) this.#dropped += 1;
+      else if (this.#options.whenFull === "drop_oldest") await this.#displace(lanes, "the disk is full");
       else this.#close(lanes, "the disk is full");
     });
     return this.#dropped > droppedBefore;
@@ -109,7 +110,8 @@ export class Retention implements Disposable {
   /** Looks at the limits, and for what may be thinned, by the clock. Once, when all lanes are there. */
   start(lanes: readonly Lane[]): void {
     this.#anyway = this.#env.clock.every(LOOK_ANYWAY_MS, () => {
-      if (lanes.some(({ journal }) => journal.bytes > 0)) void this.#inTurn(() => this.#keepWithinLimits(lanes));
+      if (lanes.some(({ journal }) => journal.bytes + journal.spareBytes > 0))
+        void this.#inTurn(() => this.#keepWithinLimits(lanes));
     });
     const { period } = this.#parts.thinner;
     if (period !== undefined) this.#armThinning(lanes, period);
@@ -142,7 +144,7 @@ export class Retention implements Disposable {
         this.#open();
         return;
       }
-      if (await this.#parts.thinner.thinOne(lanes)) this.#askDiskAnew();
+      if ((await this.#giveUpSpares(lanes)) || (await this.#parts.thinner.thinOne(lanes))) this.#askDiskAnew();
       else if (this.#options.whenFull !== "drop_oldest") {
         this.#close(lanes, text);
         return;
@@ -180,6 +182,13 @@ export class Retention implements Disposable {
     if (this.shut === null) return;
     this.shut = null;
     this.#env.log.info("outbox: there is room again, new messages are kept");
+  }
+
+  /** Files that wait to be overwritten hold nothing: they are the first to go. False: there are none. */
+  async #giveUpSpares(lanes: readonly Lane[]): Promise<boolean> {
+    let bytes = 0;
+    for (const { journal } of lanes) if (journal.spareBytes > 0) bytes += await journal.giveUpSpare();
+    return bytes > 0;
   }
 
   // ── the oldest ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,13 +240,15 @@ export class Retention implements Disposable {
     const { maxBytes, maxMessages } = this.#options;
     let records = 0;
     let bytes = 0;
+    let spareBytes = 0;
     for (const { journal } of lanes) {
       records += journal.records;
-      bytes += journal.bytes;
+      spareBytes += journal.spareBytes;
+      bytes += journal.bytes + journal.spareBytes;
     }
     if (this.#isDiskFull && (await this.#freeBytes(bytes)) < ROOM_BYTES) return "the disk is full";
     this.#isDiskFull = false;
-    if (records === 0) return undefined;
+    if (records === 0 && spareBytes === 0) return undefined;
     if (bytes > maxBytes) return `outbox.max_bytes (${maxBytes}) is reached`;
     // What is new would be above the limit; what is there is not.
     const isShutAt = this.#options.whenFull === "drop_oldest" ? maxMessages + 1 : maxMessages;

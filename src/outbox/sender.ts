@@ -23,7 +23,7 @@ const AHEAD_SHARE = 1 / 8;
 const AHEAD_BYTES = 1024;
 
 /** What a message that could not be sent has to wait for. */
-export type Lack = "a place among the held" | "an answer of a stream";
+export type Lack = "a place among the held" | "an answer of a stream" | "a line in the ledger";
 
 export class Sender {
   readonly awaiting: Awaiting;
@@ -104,7 +104,7 @@ export class Sender {
   }
 
   /** Sends the message at hand or holds it, as its fate is. Returns what it lacks if neither can be done now. */
-  pass(epoch: number, seq: number, fate: Exclude<Fate, { at: "discard" }>, isBacklog: boolean): Lack | undefined {
+  pass(epoch: number, seq: number, fate: Extract<Fate, { at: "send" | "park" }>, isBacklog: boolean): Lack | undefined {
     if (fate.at === "send" && fate.confirm === "accepted") {
       this.#write(epoch, seq, fate, null, isBacklog);
       this.#sentMessages += 1;

@@ -20,8 +20,8 @@ export interface ScanTask {
   /** By the hub's calendar. */
   readonly since: WallMillis;
   readonly now: WallMillis;
-  /** Messages to look at, at most, … */
-  readonly max: number;
+  /** Messages that may be looked at, of this stream and of others at the same time; what this one takes is taken off. … */
+  readonly allowance: { left: number };
   /** … and which, if there are more. */
   readonly prefers: "oldest" | "newest";
 }
@@ -43,9 +43,11 @@ const BISECTIONS_MAX = 20;
 export async function scanStream(api: JetStreamApi, task: ScanTask, onHeaders: (headers: string) => void): Promise<Scanned> {
   const all = await open(api, task, task.since);
   if ("trouble" in all) return { scanned: 0, trouble: all.trouble };
-  const isCut = all.pending > task.max;
-  const pending = isCut && task.prefers === "newest" ? await reopenAtNewest(api, task) : all.pending;
-  const { scanned, trouble } = await pullAll(api, task, Math.min(pending, task.max), onHeaders);
+  const max = Math.min(all.pending, task.allowance.left);
+  task.allowance.left -= max;
+  const isCut = max < all.pending;
+  const pending = isCut && task.prefers === "newest" ? await reopenAtNewest(api, task, max) : all.pending;
+  const { scanned, trouble } = await pullAll(api, task, Math.min(pending, max), onHeaders);
   await close(api, task);
   const words = `it holds ${all.pending} messages since then, more than are looked at (the ${task.prefers} first)`;
   return { scanned, trouble: trouble === "" && isCut ? words : trouble };
@@ -81,7 +83,7 @@ async function close(api: JetStreamApi, { stream, consumer }: ScanTask): Promise
 }
 
 /** Returns how many lie ahead of the consumer: as many as may be looked at, or a good part of them; 0 if it cannot be found out. */
-async function reopenAtNewest(api: JetStreamApi, task: ScanTask): Promise<number> {
+async function reopenAtNewest(api: JetStreamApi, task: ScanTask, max: number): Promise<number> {
   let tooEarly = task.since;
   let late = task.now;
   const leftMin = api.left / 2; // the rest is for reading
@@ -92,8 +94,8 @@ async function reopenAtNewest(api: JetStreamApi, task: ScanTask): Promise<number
     const opened = await open(api, task, place);
     if ("trouble" in opened) return 0;
     const { pending } = opened;
-    if (isLast || (pending <= task.max && pending >= task.max / 2)) return pending;
-    if (pending > task.max) tooEarly = place;
+    if (isLast || (pending <= max && pending >= max / 2)) return pending;
+    if (pending > max) tooEarly = place;
     else late = place;
   }
 }

@@ -33,8 +33,8 @@ export const LIARS: readonly Liar[] = [
   },
   {
     name: "epoch-order",
-    words: "the epoch is written down at the end of a start, if at all, instead of before the first record",
-    wrap: (disk) => withLateRename(disk, isEpoch),
+    words: "the epoch is written down when the first segment is done with, instead of before the first record",
+    wrap: (disk) => withLateRename(disk, (path) => isEpoch(path) || isCursor(path)), // the cursor has it, too
   },
 ];
 
@@ -53,23 +53,31 @@ function withoutSync(file: DiskFile): DiskFile {
   };
 }
 
-/** What is renamed to such a name gets it when the next file of the folder has been removed. */
+/** What is renamed to such a name gets it when the next segment of the folder is gone: removed, or kept for another. */
 function withLateRename(disk: Disk, isLate: (path: string) => boolean): Disk {
   const late = new Map<string, () => Promise<void>>();
+  const onGone = async (path: string) => {
+    if (!path.endsWith(".seg")) return; // the cursor of next time, which replaces it
+    for (const [to, rename] of [...late]) {
+      if (folderOf(to) !== folderOf(path)) continue;
+      late.delete(to);
+      await rename();
+      await disk.syncDirectory(folderOf(path));
+    }
+  };
   return {
     ...disk,
     rename: async (from, to) => {
-      if (!isLate(to)) return await disk.rename(from, to);
-      late.set(folderOf(to), () => disk.rename(from, to));
+      if (isLate(to)) {
+        late.set(to, () => disk.rename(from, to));
+        return;
+      }
+      await disk.rename(from, to);
+      await onGone(from);
     },
     remove: async (path) => {
       await disk.remove(path);
-      if (!path.endsWith(".seg")) return; // the cursor of next time, which replaces it
-      const rename = late.get(folderOf(path));
-      late.delete(folderOf(path));
-      if (rename === undefined) return;
-      await rename();
-      await disk.syncDirectory(folderOf(path));
+      await onGone(path);
     },
   };
 }

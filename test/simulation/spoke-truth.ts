@@ -40,8 +40,8 @@ export class Truth {
   doubles = 0;
   /** The spoke has said that it could not find out what streams hold, and that some may come twice. */
   mayStoreTwice = false;
-  /** Older than it may get: it was passed by, and came back when a cut and the calendar undid that before it was written down. */
-  isOverdue: (sent: Sent) => boolean = () => false;
+  /** Was given up because of its age, and nobody could write that down. */
+  isUnwritten: (sent: Sent) => boolean = () => false;
   /** Stored twice, as it said. */
   toldDoubles = 0;
   /** Arrived at the hub and was not kept: at most once. */
@@ -124,7 +124,7 @@ export class Truth {
       this.#mayCome(id);
       return;
     }
-    if (sent.rule.order === "strict" && !this.isOverdue(sent)) this.#inOrder(this.#lastFirst, sent);
+    if (sent.rule.order === "strict" && !this.isUnwritten(sent)) this.#inOrder(this.#lastFirst, sent);
   }
 
   /** The spoke has written down that everything of the lane up to `seq`, as of its `epoch`, is done with. */

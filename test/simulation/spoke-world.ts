@@ -113,9 +113,9 @@ export class SpokeWorld {
     this.#chaos = new Chaos(this, dice.fork());
     this.#dice = dice.fork();
     this.meter = this.tty.plug({ path: TTY_PATH });
-    const { hasThinning, hasNoBattery, hasJumps } = this.plan.traits;
-    if (hasThinning && (hasNoBattery || hasJumps))
-      this.truth.isOverdue = ({ rule, sentAt }) => rule.prefix === AGED_PREFIX && this.clock.now() - sentAt > AGED_MS;
+    if (this.plan.traits.hasThinning)
+      this.truth.isUnwritten = ({ rule, sentAt }) =>
+        this.uncounted > 0 && rule.prefix === AGED_PREFIX && this.clock.now() - sentAt > AGED_MS;
     this.disk.onStrike = (kind) => this.#onStrike(kind);
     for (let i = 0; i < this.plan.mqttClients; i++) this.clients.push(new SpokeMqttClient(this.#clientDeps(`m${i}`, MQTT_PORT)));
     for (let i = 0; i < this.plan.natsClients; i++) this.clients.push(new SpokeNatsClient(this.#clientDeps(`n${i}`, NATS_PORT)));
@@ -276,12 +276,12 @@ export class SpokeWorld {
     }
   }
 
-  /** Where streams could not be asked, the spoke says that doubles may come. */
+  /** Where streams could not be asked, the spoke says that doubles may come over this link; before the next it asks again. */
   #onLog(line: LogLine): void {
     this.trace(() => `log: ${formatLine(line).slice(25)}`);
     const { result } = line.facts;
-    if (line.part === "outbox" && typeof result === "string")
-      this.truth.mayStoreTwice = result === "partial" || result === "impossible";
+    if (line.part === "uplink" && line.message === "link ready") this.truth.mayStoreTwice = false;
+    if (line.part === "outbox" && (result === "partial" || result === "impossible")) this.truth.mayStoreTwice = true;
   }
 
   #strike(kind: "power" | "kill"): void {

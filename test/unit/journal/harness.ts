@@ -63,7 +63,7 @@ export function open(
   segmentBytes = 4096,
   env: JournalEnv = testEnv(disk.mount()),
   { key, packer }: Flavor = PLAIN,
-  options: Partial<Pick<JournalOptions, "segmentRecords" | "isEncrypting" | "beforeForget">> = {},
+  options: Partial<Pick<JournalOptions, "segmentRecords" | "isEncrypting" | "beforeForget" | "isRecycling">> = {},
 ): Promise<Journal> {
   const packing = packer === undefined ? {} : { packer };
   const journalOptions = { directory: DIRECTORY, segmentBytes, key, ...options };

@@ -331,3 +331,18 @@ test("a segment takes no more records than it may, and an append of very many st
     drops.push(dropped.records);
   assert.deepEqual(drops, [8, 8, 8, 40, 40, 38]);
 });
+
+test("a disk that is read-only gives no room back: nothing is dropped on it, or it would come back", async () => {
+  const disk = new FakeDisk();
+  await using journal = await open(disk, 450);
+  for (const first of [1, 6, 11]) await append(journal, numbered(first, first + 4));
+  let asked = 0;
+  const onDoomed = async () => {
+    asked += 1;
+    return true;
+  };
+  disk.faults.isReadOnly = true;
+  assert.deepEqual([await journal.dropOldest(onDoomed), asked, journal.records], [undefined, 0, 15]);
+  disk.faults.isReadOnly = false;
+  assert.equal((await journal.dropOldest(onDoomed))?.records, 5);
+});

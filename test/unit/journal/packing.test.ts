@@ -136,6 +136,7 @@ test("every flip of a bit in a group breaks its header or its body", () => {
 const headerOf = (seed: number): SegmentHeader => ({
   ...{ version: 2, number: 7, epoch: 3, salt: SALT, firstSeq: 1, born: 1.5, uptime: 12.25, generation: 0, boot: BOOT },
   seed: Buffer.alloc(16, seed),
+  staleBytes: 0,
 });
 
 test("a sealed group shows neither subject nor payload, and opens with its key at its place only", () => {

@@ -34,6 +34,7 @@ import {
 const HEADER: SegmentHeader = {
   ...{ version: 2, number: 1, epoch: 1, salt: 1, firstSeq: 1, born: 0, uptime: 12.5, generation: 3, boot: BOOT },
   seed: Buffer.alloc(16, 9),
+  staleBytes: 65_536,
 };
 
 /** Bytes beyond one read window or several. */
@@ -461,4 +462,41 @@ test("nothing is set aside, written down as done or removed before its losses ar
   resolve();
   await flushed;
   assert.deepEqual([segmentFiles(disk), disk.files(DIRECTORY).includes(`${files[1]!}.damaged`)], [[files[2]], true]);
+});
+
+test("a folder where the journal wants a file is named, and no card is blamed", async () => {
+  const disk = new FakeDisk();
+  const refuse = (path: string) =>
+    Object.assign(new Error("EISDIR: illegal operation"), { code: "EISDIR", path: `${path}.new`, dest: path });
+  const mounted = disk.mount();
+  const env = testEnv({
+    ...mounted,
+    rename: async (from, to) => (to.endsWith("/cursor") ? Promise.reject(refuse(to)) : mounted.rename(from, to)),
+  });
+  await assert.rejects(open(disk, 4096, env), {
+    code: "JOURNAL_OPEN_FAILED",
+    message: `journal ${DIRECTORY}: opening: ${DIRECTORY}/cursor is a folder where a file is wanted; move it away`,
+  });
+});
+
+test("a torn tail whose first cut did not reach the disk is cut all the same, or it would be damage once something stands behind it", async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const disk = new FakeDisk({ seed });
+    {
+      await using journal = await open(disk);
+      await append(journal, numbered(1, 5));
+    }
+    const [path] = segmentFiles(disk);
+    disk.plant(path!, Buffer.concat([disk.peek(path!), Buffer.alloc(300, 0xee)]));
+    disk.faults.failDatasyncIn = 1; // the tail's, and the kernel forgets that it was to be cut
+    {
+      const journal = await open(disk);
+      assert.equal(journal.recovery.tornBytes, 300);
+      await append(journal, numbered(50, 51));
+      disk.powerCut();
+      await journal[Symbol.asyncDispose]();
+    }
+    await using again = await open(disk);
+    assert.deepEqual([again.recovery.damaged, await seqsIn(again)], [[], [1, 2, 3, 4, 5, 50, 51]], `seed ${seed}`);
+  }
 });

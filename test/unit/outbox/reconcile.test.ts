@@ -161,14 +161,20 @@ test("a hub without JetStream, or one that keeps it from us, is no reason to wai
   assert.equal(it.reconciliation.last?.result, "impossible");
 });
 
-test("a hub whose JetStream never said a word is given one request's time", async () => {
+test("a hub whose JetStream never said a word is asked for twelve seconds: an election takes nine", async () => {
   const it = opened("sensors.a");
-  it.hub.stream("S", ["sensors.>"]);
+  it.hub.stream("S", ["sensors.>"]).hold("sensors.a", "dev-1-state-1");
   it.hub.fault = () => "timeout";
   const { result, text, took } = await it.run();
-  assert.deepEqual([result, took <= 5_000, it.hub.asked.length], ["impossible", true, 1]);
+  assert.deepEqual([result, took, it.hub.asked.length], ["impossible", 12_000, 3]);
   assert.match(text, /did not answer in time/);
   assert.equal(it.clock.pending, 0);
+  const late = opened("sensors.a");
+  late.hub.stream("S", ["sensors.>"]).hold("sensors.a", "dev-1-state-1");
+  let silences = 2;
+  late.hub.fault = () => (silences-- > 0 ? "timeout" : undefined);
+  assert.equal((await late.run()).result, "done");
+  assert.deepEqual(late.lanes[1]!.found, ["1: 1"]);
 });
 
 test("one that has spoken before, or in the same pass, is electing: it is given all of the time, no more", async () => {
@@ -212,28 +218,62 @@ test("a hub that was silent is asked in passing over the next link, and waited f
   const lanes = laneSet(it, [{}, { sinceMs: it.clock.now() }]);
   const link = () => it.reconciliation.reconcile(lanes, new AbortController().signal);
   const first = link()!.over;
-  await it.clock.pass(5_000);
+  await it.clock.pass(13_000);
   await first;
+  it.hub.asked.length = 0;
   assert.equal(link(), undefined, "nobody waits");
-  await it.clock.pass(5_000);
+  assert.equal(it.reconciliation.last?.text, "the hub's JetStream did not answer before");
+  await it.clock.pass(13_000);
   it.hub.fault = () => undefined;
   assert.equal(link(), undefined, "it was silent when it was asked last");
   await it.clock.pass(1_000);
-  assert.deepEqual(it.hub.asked, ["STREAM.NAMES", "INFO", "INFO"]);
+  assert.deepEqual(it.hub.asked, ["INFO", "INFO", "INFO", "INFO"]);
   const again = link()!.over;
   await it.clock.pass(1_000);
   await again;
   assert.deepEqual(it.lanes[1]!.found, ["1: 1"]);
 });
 
-test("links that fall while they are asked are given less and less, so that the lanes have one in the end", async () => {
+test("links that fall while they are asked share the time, so that the lanes have one in the end, and that is told", async () => {
   const it = opened("sensors.a");
   it.hub.stream("S", ["sensors.>"]);
   const lanes = laneSet(it, [{}, { sinceMs: it.clock.now() }]);
+  const link = () => it.reconciliation.reconcile(lanes, new AbortController().signal);
   it.hub.fault = () => "down";
-  for (let link = 0; link < 4; link++) await it.reconciliation.reconcile(lanes, new AbortController().signal)!.over;
-  assert.equal(it.reconciliation.reconcile(lanes, new AbortController().signal), undefined);
-  assert.notEqual(it.reconciliation.reconcile(lanes, new AbortController().signal), undefined, "and then as before");
+  for (let i = 0; i < 20; i++) await link()!.over; // links that last no time spend none
+  it.hub.fault = (what) => (what === "STREAM.NAMES" ? "timeout" : undefined);
+  for (let i = 0; i < 3; i++) {
+    const ending = new AbortController();
+    const { over } = it.reconciliation.reconcile(lanes, ending.signal)!;
+    await it.clock.pass(5_000);
+    ending.abort();
+    await it.clock.pass(4_000);
+    await over;
+    assert.equal(it.reconciliation.last?.result, "down");
+  }
+  assert.equal(link(), undefined);
+  const { result, text } = it.reconciliation.last!;
+  assert.deepEqual([result, text], ["impossible", "the links to the hub fall before it has answered"]);
+  assert.notEqual(link(), undefined, "and then as before");
+});
+
+test("many subjects and streams are asked about side by side: a long way to the hub is gone a few times only", async () => {
+  const it = opened(...Array.from({ length: 12 }, (_, i) => `kind${i}.a`));
+  for (let i = 0; i < 12; i++) it.hub.stream(`S${i}`, [`kind${i}.>`]).hold(`kind${i}.a`, `dev-1-state-${i + 1}`);
+  const { hub, clock } = it;
+  const near = hub.ask.bind(hub);
+  let atOnce = 0;
+  let atOnceMax = 0;
+  hub.ask = async (...request) => {
+    atOnceMax = Math.max(atOnceMax, ++atOnce);
+    await new Promise<void>((resolve) => void clock.after(500, resolve));
+    atOnce -= 1;
+    return await near(...request);
+  };
+  const { result, took, found } = await it.run();
+  assert.deepEqual([result, found, atOnceMax], ["done", 12, 6]);
+  assert.ok(took <= 10 * 500, `${took} ms`);
+  assert.equal(hub.consumers, 0);
 });
 
 test("what an earlier life left stays in doubt while it was in time only: the link may fall before it is sent again", async () => {
@@ -359,4 +399,22 @@ test("answers that make no sense are no answers", async () => {
     it.hub.fault = (asked) => (asked.startsWith(what) ? { says } : undefined);
     assert.equal((await it.run()).result, "impossible", says);
   }
+});
+
+test("what was only partly told after a start is asked for over the next link once more, unless there was too much of it", async () => {
+  const it = opened();
+  it.hub.stream("S", ["sensors.>"]).hold("sensors.a", "dev-1-state-1");
+  it.hub.stream("T", ["other.>"]).hold("other.a", "dev-1-state-2");
+  it.lanes[1] = new DoubtfulLaneFake(["sensors.a", "other.a"], 2, it.clock.wall());
+  await it.clock.pass(HOUR);
+  const lanes = laneSet(it, [{}, { inherits: true }]);
+  const link = () => it.reconciliation.reconcile(lanes, new AbortController().signal)?.over;
+  const busy = { says: '{"error":{"code":500,"err_code":10077,"description":"no"}}' };
+  it.hub.fault = (what) => (what.startsWith("CONSUMER.CREATE.T") ? busy : undefined);
+  await link();
+  assert.deepEqual([it.reconciliation.last?.result, it.lanes[1]!.found], ["partial", ["1: 1"]]);
+  it.hub.fault = () => undefined;
+  await link();
+  assert.deepEqual([it.reconciliation.last?.result, it.lanes[1]!.found], ["done", ["1: 1", "1: 1 2"]]);
+  assert.equal(link(), undefined);
 });

@@ -292,3 +292,45 @@ test("drop_new: who published hears that it is safe when the loss is on flash, a
     [["displaced", 2]],
   );
 });
+
+/** Everything was delivered; a file of `bytes` or more waits to be overwritten. */
+async function withSpare(settings: Parameters<typeof OutboxHarness.open>[0], bytes = 200_000) {
+  const box = await OutboxHarness.open({ ...settings, rules: RULES });
+  await fill(box, "a", 10, "x".repeat(bytes / 10));
+  box.up();
+  await box.commit();
+  box.confirm();
+  await box.clock.pass(31_000); // the cursor is written
+  box.down();
+  const { journal } = box.outbox.lanes.lane("state");
+  assert.ok(journal.bytes === 0 && journal.spareBytes >= bytes, `${journal.bytes} and ${journal.spareBytes} bytes`);
+  return { box, journal };
+}
+
+test("a file that waits to be overwritten gives way before any message does", async () => {
+  const { box, journal } = await withSpare({ max_bytes: "1MiB" }, 50_000);
+  await fill(box, "bulk.a", 100, "y".repeat(10_000));
+  assert.deepEqual([journal.spareBytes, lossesOf(box)], [0, {}]);
+  const { lanes } = box.outbox.status();
+  assert.equal(lanes[3]!.depth, 100);
+  await box[Symbol.asyncDispose]();
+});
+
+test("a full disk takes the room of the file that waits to be overwritten, whatever when_full says", async () => {
+  for (const when_full of ["drop_oldest", "refuse"]) {
+    const { box, journal } = await withSpare({ when_full });
+    box.disk.totalBytes = box.disk.usedBytes;
+    const last = box.publish("bulk.a", ["y".repeat(50_000)]);
+    await box.clock.pass(5_000);
+    assert.deepEqual([box.safe.at(-1), journal.spareBytes, lossesOf(box)], [last, 0, {}], when_full);
+    await box[Symbol.asyncDispose]();
+  }
+});
+
+test("free_reserve is kept though nothing but such a file takes room", async () => {
+  const { box, journal } = await withSpare({ free_reserve: "1MiB" });
+  box.disk.totalBytes = box.disk.usedBytes + 1_000_000;
+  await box.clock.pass(61_000);
+  assert.equal(journal.spareBytes, 0);
+  await box[Symbol.asyncDispose]();
+});

@@ -17,7 +17,7 @@ function opened(messages: number) {
     filters: ["a"],
     since: 0,
     now: clock.wall(),
-    max: 10_000,
+    allowance: { left: 10_000 },
     prefers: "oldest" as ScanTask["prefers"],
   };
   const scan = (more: Partial<typeof task> = {}) =>
@@ -73,7 +73,7 @@ test("the consumer is removed after a batch that failed, too", async () => {
 
 test("more than may be looked at is said, and the oldest are looked at", async () => {
   const it = opened(100);
-  const { scanned, trouble } = await it.scan({ max: 70 });
+  const { scanned, trouble } = await it.scan({ allowance: { left: 70 } });
   assert.equal(scanned, 70);
   assert.match(trouble, /holds 100 messages/);
   assert.match(it.seen.at(-1)!, /dev-1-state-70\r/);
@@ -88,7 +88,7 @@ test("of more than may be looked at the newest are found by halving, wherever th
       it.clock.advance(i < 500 ? 7_000 : pause);
     }
     const now = it.clock.wall();
-    const { scanned, trouble } = await it.scan({ max: 100, prefers: "newest", since: now - 86_400_000, now });
+    const { scanned, trouble } = await it.scan({ allowance: { left: 100 }, prefers: "newest", since: now - 86_400_000, now });
     assert.ok(scanned >= 50 && scanned <= 100, `${scanned} at ${pause} ms`);
     assert.match(it.seen.at(-1)!, /dev-1-state-1000\r/);
     assert.match(trouble, /holds 1000 messages .*newest first/);
