@@ -14,7 +14,7 @@ import type { Entropy } from "#base/entropy.ts";
 import { BcryptVerifier, isBcryptHash } from "./bcrypt.ts";
 import type { CertificateNames } from "./certificate-names.ts";
 import { type DistinguishedName, sameNames, tryDistinguishedName } from "./distinguished-name.ts";
-import { FailureDelays } from "./failure-delays.ts";
+import { type BlockedAddress, FailureDelays } from "./failure-delays.ts";
 import { isPublicNkey, verifyNkey } from "./nkey-text.ts";
 import type { AccountOptions } from "./options.ts";
 import { verifyPassword } from "./password.ts";
@@ -46,6 +46,9 @@ export interface User {
   readonly permissions: Permissions;
   /** Of a user who came with a JWT. */
   readonly limits?: JwtLimits;
+  /** For `UserQuotas`: absent or null is no limit. */
+  readonly maxConnections?: number | null;
+  readonly publishRate?: number | null;
 }
 
 export interface Login {
@@ -90,6 +93,8 @@ export function createAuthenticator(
       nkey: user.nkey,
       doors: (["mqtt", "nats"] as const).filter((door) => user[door]),
       permissions: user.permissions,
+      maxConnections: user.maxConnections,
+      publishRate: user.publishRate,
     })),
   );
   const trusted = settings.accounts.flatMap(({ name, trustedKeys, revocations }) =>
@@ -143,6 +148,16 @@ export class Authenticator implements Disposable {
   /** Whether anybody may come in by signing what we ask. */
   get wantsSignatures(): boolean {
     return this.#byNkey.size > 0 || this.#trusted.size > 0;
+  }
+
+  /** Addresses whose logins are not looked at now, for a packet filter or the page. At most a few thousand. */
+  blockedAddresses(): Iterable<BlockedAddress> {
+    return this.#delays.blockedAddresses();
+  }
+
+  /** For sessions that wait for their user: nobody is let in by this. */
+  userNamed(name: string): User | undefined {
+    return this.#users.get(name);
   }
 
   /** By a token alone. */

@@ -16,7 +16,18 @@ const FORGET_AFTER_MS = 900_000;
 /** Counters, and pairs, remembered; the oldest goes first. */
 const ENTRIES_MAX = 4096;
 
+/** A place from where too many wrong logins came. */
+export interface BlockedAddress {
+  /** An IPv4 address, or an IPv6 network such as `2001:db8:0:1::/64`. */
+  readonly address: string;
+  /** By the monotonic clock. */
+  readonly until: Millis;
+  readonly failures: number;
+}
+
 interface Counter {
+  /** Set where it counts an address. */
+  readonly place: string | null;
   readonly failures: number;
   readonly lastAt: Millis;
   readonly until: Millis;
@@ -37,18 +48,18 @@ export class FailureDelays {
   /** Milliseconds this identity has to wait at this address; 0: go ahead. */
   wait(address: string, identity: string): Millis {
     const now = this.#clock.now();
-    const waits = this.#keysOf(address, identity).map((key) => (this.#counters.get(key)?.until ?? now) - now);
+    const waits = this.#keysOf(address, identity).map(({ key }) => (this.#counters.get(key)?.until ?? now) - now);
     return Math.max(0, ...waits);
   }
 
   onFailure(address: string, identity: string): void {
     const now = this.#clock.now();
-    for (const key of this.#keysOf(address, identity)) {
+    for (const { key, place } of this.#keysOf(address, identity)) {
       const known = this.#counters.get(key);
       const failures = known === undefined || now - known.lastAt > FORGET_AFTER_MS ? 1 : known.failures + 1;
       const delay = failures <= FREE_FAILURES ? 0 : Math.min(DELAY_MS_MAX, FIRST_DELAY_MS * 2 ** (failures - FREE_FAILURES - 1));
       this.#counters.delete(key);
-      this.#counters.set(key, { failures, lastAt: now, until: now + delay });
+      this.#counters.set(key, { place, failures, lastAt: now, until: now + delay });
     }
     trim(this.#counters);
   }
@@ -61,10 +72,22 @@ export class FailureDelays {
     trim(this.#pairs);
   }
 
-  #keysOf(address: string, identity: string): readonly string[] {
+  /** Places that have to wait now, whoever they say they are. A device that is known there does not. */
+  *blockedAddresses(): Iterable<BlockedAddress> {
+    const now = this.#clock.now();
+    for (const { place, until, failures } of this.#counters.values())
+      if (place !== null && until > now) yield { address: place, until, failures };
+  }
+
+  /** What failures are counted by, and the place where it is that. */
+  #keysOf(address: string, identity: string): readonly { readonly key: string; readonly place: string | null }[] {
     const place = network(address);
     const pair = this.#hash("pair", `${identity}\n${place}`);
-    return this.#pairs.has(pair) ? [pair] : [this.#hash("address", place), this.#hash("identity", identity)];
+    if (this.#pairs.has(pair)) return [{ key: pair, place: null }];
+    return [
+      { key: this.#hash("address", place), place },
+      { key: this.#hash("identity", identity), place: null },
+    ];
   }
 
   #hash(kind: string, text: string): string {

@@ -156,6 +156,16 @@ const userFields = fields(
     ),
     mqtt: optional(flag(), true, "may connect by MQTT"),
     nats: optional(nullable(flag()), null, "may connect as a local NATS client; null: if it has a token or an nkey"),
+    max_connections: optional(
+      nullable(integer(1, 100_000)),
+      null,
+      "MQTT connections of this user at the same time; null: as many as there may be",
+    ),
+    publish_rate: optional(
+      nullable(integer(1, 10_000_000, "messages a second")),
+      null,
+      "over all MQTT connections of this user, a second's worth at once; beyond it they are read more slowly; null: no limit",
+    ),
     permissions: optional(
       permissions,
       {},

@@ -2,8 +2,8 @@
 
 import type { Millis, WallMillis } from "#base/clock.ts";
 import { displaySubject } from "#core/subject.ts";
+import type { TlsFacts } from "#doors/tls-facts.ts";
 import type { NatsConnection } from "./connection.ts";
-import type { TlsFacts } from "./tls-facts.ts";
 
 const USER_CHARS_MAX = 256;
 

@@ -299,9 +299,9 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       release: (reason) => this.#release(reason),
       onSlow: () => this.#onSlow(),
       onSettled: () => this.#onSettled(),
-      now: () => this.#context.clock.now(),
-      after: (delay, action) => this.#context.clock.after(delay, action),
+      clock: this.#context.clock,
       userInfo: () => this.#context.userInfo(user),
+      lastValues: this.#context.lastValues(account.name),
       tell: (about, message, facts) => this.#tell(about, message, facts),
     });
     this.#parser.payloadBytesMax = Math.min(this.#context.limits.maxPayload, user.limits?.payloadMax ?? Number.POSITIVE_INFINITY);

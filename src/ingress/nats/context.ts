@@ -1,14 +1,15 @@
 // What a connection is lent by the listener it came in by.
 
 import type { Authenticator, User } from "#access/authenticator.ts";
-import type { Clock } from "#base/clock.ts";
+import type { Clock, WallMillis } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Voice } from "#base/voice.ts";
 import type { BatchBuilder } from "#core/batch-builder.ts";
+import type { TlsFacts } from "#doors/tls-facts.ts";
 import type { AccountRouter } from "#router/router.ts";
+import type { LastValues } from "./last-values.ts";
 import type { Ending } from "./life.ts";
 import type { Slabs } from "./slabs.ts";
-import type { TlsFacts } from "./tls-facts.ts";
 import type { Turn } from "./turn.ts";
 
 /** Of the settings' `limits`, those that mean something here. */
@@ -41,6 +42,13 @@ export interface Greeting {
   readonly tls: TlsFacts | null;
 }
 
+/** An accepted connection. */
+export interface Caller extends Greeting {
+  readonly number: number;
+  readonly port: number;
+  readonly since: WallMillis;
+}
+
 export interface NatsContext {
   readonly limits: NatsLimits;
   readonly clock: Clock;
@@ -60,6 +68,8 @@ export interface NatsContext {
   infoLine(clientNumber: number, greeting: Greeting, isClosing: boolean, payloadMax?: number): string;
   /** What `$SYS.REQ.USER.INFO` answers. */
   userInfo(user: User): string;
+  /** Of an account; undefined: nobody knows any. */
+  lastValues(account: string): LastValues | undefined;
   onAdmitted(): void;
   /** `reason`: the same in nats-server's words. */
   onEnd(peer: NatsPeer, ending: Ending, reason: string): void;

@@ -16,8 +16,6 @@ import { WIRE_LINE_TOO_LONG, WIRE_TOO_LARGE, WIRE_UNKNOWN_OPERATION } from "#wir
 
 /** The port could not be opened: taken, forbidden, or no such address. */
 export const NATS_LISTEN_FAILED = "NATS_LISTEN_FAILED";
-/** The certificate, its key or the clients' CA cannot be read or used. */
-export const NATS_TLS_FILES = "NATS_TLS_FILES";
 /** Something other than CONNECT came first. */
 export const NATS_NOT_CONNECTED = "NATS_NOT_CONNECTED";
 /** A CONNECT that is no JSON object, or whose fields have other types than the protocol says; or a second one. */

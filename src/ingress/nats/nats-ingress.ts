@@ -9,6 +9,9 @@ import { type ByteStream, type Endpoint, formatEndpoint } from "#base/net.ts";
 import { Recent } from "#base/recent.ts";
 import { Voice } from "#base/voice.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
+import { type DoorTls, Gate, type GateHost, type GatePlan } from "#doors/gate.ts";
+import { ServerTls, type ServerTlsOptions } from "#doors/server-tls.ts";
+import { tlsFacts } from "#doors/tls-facts.ts";
 import type { AccountRouter } from "#router/router.ts";
 import { infoLine, TOO_MANY_CONNECTIONS } from "#wire/client-lines.ts";
 import {
@@ -20,12 +23,13 @@ import {
   type NatsSubscriptionStatus,
   subscriptionStatusOf,
 } from "./client-status.ts";
+import { REASONS } from "./close-reason.ts";
 import { NatsConnection } from "./connection.ts";
-import type { Greeting, NatsContext, NatsLimits } from "./context.ts";
-import { type Caller, type DoorTls, Gate, type GateHost, type GatePlan } from "./gate.ts";
+import type { Caller, Greeting, NatsContext, NatsLimits } from "./context.ts";
+import { NATS_LISTEN_FAILED } from "./errors.ts";
+import type { LastValues } from "./last-values.ts";
 import { type NatsAccountFigures, type NatsStatus, NatsTally } from "./nats-status.ts";
 import type { NatsTlsOptions, NatsWebSocketOptions } from "./options.ts";
-import { ServerTls, type ServerTlsOptions } from "./server-tls.ts";
 import { Slabs } from "./slabs.ts";
 import { Turn } from "./turn.ts";
 import { userInfoOf } from "./user-info.ts";
@@ -43,7 +47,6 @@ const TICKS_PER_LIMIT = 4;
 const READ_BYTES = 65_536;
 /** Ended connections that the monitor can still tell of. */
 const CLOSED_MAX = 1_000;
-const NO_ORIGINS = { sameOrigin: false, allowedOrigins: [] };
 const NONCE_BYTES = 11;
 const NOBODY = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, refused: 0 };
 
@@ -61,6 +64,12 @@ export interface NatsDeps {
   readonly websocket?: NatsWebSocketOptions | null;
   /** Numbers connections, for INFO and the monitor; shared by all doors so that a number means one connection. */
   readonly nextNumber?: () => number;
+  /** The retained messages of an account's MQTT clients; undefined or absent: nobody knows any. */
+  readonly lastValues?: (account: string) => LastValues | undefined;
+}
+
+interface Plan extends GatePlan {
+  readonly isTlsFirst: boolean;
 }
 
 /** Opens the port. Dispose the ingress to close it and every connection. */
@@ -87,7 +96,7 @@ export class NatsIngress implements AsyncDisposable {
   readonly #open = new Set<NatsConnection>();
   readonly #closed = new Recent<NatsClosedStatus>(CLOSED_MAX);
   /** The plain or TLS port, and perhaps one for WebSocket. */
-  readonly #gates: Gate[] = [];
+  readonly #gates: Gate<Caller>[] = [];
   #ticker: Disposable | undefined;
   #lastNumber = 0;
   #closing: Promise<void> | undefined;
@@ -112,6 +121,7 @@ export class NatsIngress implements AsyncDisposable {
       account: (name) => deps.accounts.get(name),
       infoLine: (number, greeting, isClosing, payloadMax) => this.#infoLine(number, greeting, isClosing, payloadMax),
       userInfo: (user) => this.#userInfo(user),
+      lastValues: (account) => deps.lastValues?.(account),
       onAdmitted: () => {
         this.#tally.accepted += 1;
       },
@@ -131,31 +141,20 @@ export class NatsIngress implements AsyncDisposable {
     const secured = async (options: ServerTlsOptions | null, setting: string) =>
       options === null ? null : await ServerTls.open(options, setting, { clock: env.clock, disk: env.disk!, log });
     const isTlsFirst = tls?.handshakeFirst === true;
-    const plans: GatePlan[] = [
-      { endpoint, setting: "listen", isWebSocket: false, isTlsFirst, tls: await secured(tls, "tls"), origins: NO_ORIGINS },
+    const shared = { guests: "NATS clients", listenFailed: NATS_LISTEN_FAILED };
+    const plans: Plan[] = [
+      { ...shared, endpoint, setting: "listen", isTlsFirst, tls: await secured(tls, "tls"), webSocket: null },
     ];
     if (websocket !== null) {
-      const setting = "websocket.listen";
+      const webSocket = { speaks: "NATS", protocols: [], isPath: isNatsPath, origins: websocket };
       const serverTls = await secured(websocket.tls, "websocket.tls");
-      plans.push({
-        endpoint: websocket.listen,
-        setting,
-        isWebSocket: true,
-        isTlsFirst: true,
-        tls: serverTls,
-        origins: websocket,
-      });
+      const { listen } = websocket;
+      plans.push({ ...shared, endpoint: listen, setting: "websocket.listen", isTlsFirst: true, tls: serverTls, webSocket });
     }
-    const host: GateHost = {
-      onAccept: (stream, way) => this.#onAccept(stream, way),
-      infoLine: (caller) => this.#infoLine(caller.number, caller, false),
-      onReady: (stream, caller, isGreeted) => this.#onReady(stream, caller, isGreeted),
-      onLost: (caller, words, reason) => this.#onLost(caller, words, reason),
-    };
     for (const plan of plans) {
-      const gate = await Gate.open(plan, host, env);
+      const gate = await Gate.open(plan, this.#hostOf(plan), env);
       this.#gates.push(gate);
-      const facts = { at: formatEndpoint(gate.endpoint), tls: plan.tls !== null, websocket: plan.isWebSocket };
+      const facts = { at: formatEndpoint(gate.endpoint), tls: plan.tls !== null, websocket: plan.webSocket !== null };
       log.info("listening for NATS clients", facts);
     }
     const { clock } = env;
@@ -225,6 +224,21 @@ export class NatsIngress implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  #hostOf(plan: Plan): GateHost<Caller> {
+    const way = wayOf(plan);
+    const isFirst = plan.isTlsFirst && plan.webSocket === null;
+    return {
+      onAccept: (stream) => this.#onAccept(stream, way),
+      ...(plan.isTlsFirst ? {} : { greeting: (caller) => this.#infoLine(caller.number, caller, false) }),
+      onSecured: (caller, stream, { isMapping: isMapped, isVerifying: verifies }) => ({
+        ...caller,
+        tls: tlsFacts(stream, { isFirst, isMapped, verifies }),
+      }),
+      onReady: (stream, caller, isGreeted) => this.#onReady(stream, caller, isGreeted),
+      onLost: (caller, words, isSecured) => this.#onLost(caller, words, isSecured ? undefined : REASONS.tls),
+    };
   }
 
   #onAccept(stream: ByteStream, way: Greeting["way"]): Caller | undefined {
@@ -321,4 +335,14 @@ export class NatsIngress implements AsyncDisposable {
     };
     return Buffer.from(JSON.stringify(answer), "utf8").toString("latin1");
   }
+}
+
+function wayOf({ tls, webSocket }: Plan): Greeting["way"] {
+  if (webSocket !== null) return "websocket";
+  return tls === null ? "plain" : tls.isVerifying ? "mutual-tls" : "tls";
+}
+
+/** nats-server has other things there. */
+function isNatsPath(path: string): boolean {
+  return !/^\/(leafnode|mqtt)\b/.test(path);
 }

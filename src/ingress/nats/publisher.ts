@@ -4,6 +4,7 @@
 //   HPUB … `Petiole-Ack: safe`   kept by the outbox's rules as if it were QoS 1; its reply subject is taken off before routing
 //                                (a message with one is a request, which is never kept) and answered here once the message is safe
 //   PUB $SYS.REQ.USER.INFO       answered here
+//   PUB $PETIOLE.retained.…      answered here (last-values.ts)
 //   PUB $SYS.…  $LDS.…           not routed: they belong to servers
 
 import type { User } from "#access/authenticator.ts";
@@ -14,6 +15,7 @@ import {
   FLAGS,
   HEADERS,
   HEADERS_END,
+  payloadOf,
   REPLY,
   REPLY_END,
   replyOf,
@@ -24,6 +26,7 @@ import {
 } from "#core/batch.ts";
 import type { Ticket } from "#core/sink.ts";
 import { isValidSubject } from "#core/subject.ts";
+import { isLastValueRequest } from "./last-values.ts";
 import { SafeReplies } from "./safe-replies.ts";
 
 /** Answers owed to one client; with more it is not read. */
@@ -57,6 +60,8 @@ export interface PublisherEvents {
   onRefused(subject: string): void;
   /** Who asks, as JSON. */
   userInfo(): string;
+  /** The client may ask for last values so; `payload` is borrowed. */
+  onLastValueRequest(subject: string, reply: string, payload: Buffer): void;
 }
 
 export class Publisher {
@@ -105,7 +110,7 @@ export class Publisher {
 
   /** The router found, in the middle of `publish`, that this client must not publish on `subject`. */
   deny(subject: string): void {
-    if (subject === USER_INFO) return; // answered before
+    if (subject === USER_INFO || this.#isAnswered(subject)) return; // before it was routed
     this.refused += 1;
     if (subject.startsWith(SYSTEM)) return; // no fault of the client: a request has heard that there is nobody
     if (this.#asking.length > 0) this.#denied.add(subject);
@@ -129,9 +134,15 @@ export class Publisher {
   #lookAtReserved(batch: Batch, index: number): void {
     const subject = subjectOf(batch, index);
     const reply = replyOf(batch, index);
-    if (!subject.startsWith(SYSTEM) || reply === "") return;
+    if (reply === "") return;
+    if (this.#isAnswered(subject)) this.#events.onLastValueRequest(subject, reply, payloadOf(batch, index));
+    if (!subject.startsWith(SYSTEM)) return;
     if (subject === USER_INFO) this.#events.answer(reply, this.#events.userInfo());
     else this.#events.noResponders(subject, reply);
+  }
+
+  #isAnswered(subject: string): boolean {
+    return isLastValueRequest(subject) && permits(this.#user.permissions.publish, subject);
   }
 
   /** Only requests may have wildcard tokens in their subject, and what is kept is no request. */

@@ -1,10 +1,10 @@
 // One client from its CONNECT on: origin of what it publishes, sink of what it subscribed to.
 
 import type { User } from "#access/authenticator.ts";
-import type { Millis } from "#base/clock.ts";
+import type { Clock, Millis } from "#base/clock.ts";
 import type { Batch } from "#core/batch.ts";
 import { isRequest, replyOf, subjectOf } from "#core/batch.ts";
-import type { BatchBuilder } from "#core/batch-builder.ts";
+import { BatchBuilder } from "#core/batch-builder.ts";
 import type { Origin, Sink, Subscription, Ticket } from "#core/sink.ts";
 import { displaySubject } from "#core/subject.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
@@ -20,6 +20,7 @@ import {
 } from "#wire/client-lines.ts";
 import { AnswerPermits } from "./answer-permits.ts";
 import type { ConnectRequest } from "./connect-request.ts";
+import { LastValueRequests, type LastValues } from "./last-values.ts";
 import { writeMessage } from "./message-writer.ts";
 import type { Outbound } from "./outbound.ts";
 import { OWED_MAX, Publisher } from "./publisher.ts";
@@ -40,9 +41,10 @@ export interface SessionHost {
   onSlow(): void;
   /** No answer is owed any more. */
   onSettled(): void;
-  now(): Millis;
-  after(delay: Millis, action: () => void): Disposable;
+  readonly clock: Clock;
   userInfo(): string;
+  /** Those of its account; undefined: nobody knows any. */
+  readonly lastValues: LastValues | undefined;
   tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
@@ -58,6 +60,7 @@ export class NatsSession implements Origin, Sink {
   readonly mayRespond: ((subject: string) => boolean) | undefined;
   sent = 0;
   readonly #answers: AnswerPermits | undefined;
+  readonly #lastValues: LastValueRequests | undefined;
   readonly #host: SessionHost;
   readonly #door: Door;
   /** Publishers that wait until this client has read more; see `#crowd`. */
@@ -74,17 +77,22 @@ export class NatsSession implements Origin, Sink {
     this.#host = host;
     this.isDeafToItself = !request.wantsEcho;
     const { responses } = user.permissions;
-    const answers = responses == null ? undefined : new AnswerPermits(responses, () => host.now());
+    const answers = responses == null ? undefined : new AnswerPermits(responses, () => host.clock.now());
     this.#answers = answers;
     this.mayRespond = answers === undefined ? undefined : (subject) => answers.take(subject);
     this.#door = account.open(this);
     this.subscriptions = new Subscriptions(account, this, user.permissions, user.limits?.subscriptionsMax);
+    this.#lastValues = this.#openLastValues(user, host);
     this.publisher = new Publisher(user, {
       publish: (batch) => this.#door.publish(batch),
       answer: (reply, payload) => this.#answer(reply, payload),
       noResponders: (subject, reply) => this.#noResponders(subject, reply),
       onRefused: (subject) => this.#onRefused(subject),
       userInfo: () => host.userInfo(),
+      onLastValueRequest: (subject, reply, payload) => {
+        if (this.#lastValues === undefined) this.#noResponders(subject, reply);
+        else this.#lastValues.take(subject, reply, payload);
+      },
     });
   }
 
@@ -190,6 +198,7 @@ export class NatsSession implements Origin, Sink {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.publisher.clear();
+    this.#lastValues?.[Symbol.dispose]();
     this.#letCrowdGo();
     queueMicrotask(() => {
       this.subscriptions.clear();
@@ -201,7 +210,7 @@ export class NatsSession implements Origin, Sink {
   #crowd(publisher: NatsSession): void {
     if (this.#isForsaken || this.#crowding.has(publisher)) return;
     this.#crowding.add(publisher);
-    this.#patience ??= this.#host.after(CROWD_MS, () => {
+    this.#patience ??= this.#host.clock.after(CROWD_MS, () => {
       this.#isForsaken = true;
       this.#letCrowdGo();
     });
@@ -221,6 +230,35 @@ export class NatsSession implements Origin, Sink {
     if (subscription === undefined || !this.#isOpen) return;
     this.#host.outbound.text(textMessage(reply, subscription.sid, payload));
     this.#countAnswer(subscription);
+  }
+
+  #openLastValues({ permissions }: User, host: SessionHost): LastValueRequests | undefined {
+    if (host.lastValues === undefined) return undefined;
+    const { outbound } = host;
+    return new LastValueRequests(host.lastValues, {
+      subscribe: permissions.subscribe,
+      get pendingBytes() {
+        return outbound.pendingBytes;
+      },
+      answer: (reply, headers, payload) => this.#show(reply, headers, payload),
+      after: (delay, action) =>
+        host.clock.after(delay, () => {
+          action();
+          this.subscriptions.sweep();
+        }),
+    });
+  }
+
+  /** A message of our own, to whichever of its subscriptions hears `reply`. False: none does. */
+  #show(reply: string, headers: Buffer, payload: Buffer): boolean {
+    const subscription = this.subscriptions.forReply(reply);
+    if (subscription === undefined || !this.#isOpen) return false;
+    const batch = new BatchBuilder();
+    batch.beginOwn();
+    batch.add({ subject: reply, headers, payload, flags: 0 });
+    writeMessage(this.#host.outbound, batch, 0, subscription.sidBytes, this.request.takesHeaders);
+    this.#countAnswer(subscription);
+    return true;
   }
 
   #noResponders(subject: string, reply: string): void {

@@ -85,6 +85,29 @@ test("a device that logged in from an address before is not locked out by a neig
   assert.equal(verdictOf(await authenticator.authenticate(login("ann", "right"), never)), "ok");
 });
 
+test("blocked addresses are told of while they wait, an IPv6 network as one, and never those of devices known there", async () => {
+  const { clock, authenticator } = open();
+  const blocked = () => [...authenticator.blockedAddresses()].map(({ address, failures }) => [address, failures]);
+  const guess = async (count: number, address: string, name = "ghost") => {
+    for (let i = 0; i < count; i++) await authenticator.authenticate(login(`${name}-${i}`, "x", address), never);
+  };
+  await guess(3, "10.0.0.7");
+  assert.deepEqual(blocked(), []);
+  await guess(1, "10.0.0.7");
+  await guess(2, "2001:db8:0:1::5");
+  await guess(2, "2001:db8:0:1::6", "other");
+  assert.deepEqual(blocked(), [
+    ["10.0.0.7", 4],
+    ["2001:db8:0:1::/64", 4],
+  ]);
+  assert.equal([...authenticator.blockedAddresses()][0]!.until, clock.now() + 1000);
+  assert.equal(verdictOf(await authenticator.authenticate(login("ann", "right", "10.3.3.3"), never)), "ok");
+  for (let i = 0; i < 5; i++) await authenticator.authenticate(login("ann", "wrong", "10.3.3.3"), never);
+  assert.equal(blocked().length, 2);
+  clock.advance(1000);
+  assert.deepEqual(blocked(), []);
+});
+
 test("an unknown name takes as long as a wrong password", async () => {
   const { authenticator } = open();
   const took = async (name: string, address: string) => {

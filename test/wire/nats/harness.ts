@@ -16,6 +16,7 @@ import type { Batch } from "#core/batch.ts";
 import { flagsOf, headersOf, payloadOf, replyOf, subjectOf } from "#core/batch.ts";
 import type { Plan, Taken, Ticket } from "#core/sink.ts";
 import type { NatsLimits } from "#ingress/nats/context.ts";
+import type { LastValues } from "#ingress/nats/last-values.ts";
 import { type NatsIngress, openNats } from "#ingress/nats/nats-ingress.ts";
 import type { NatsTlsOptions, NatsWebSocketOptions } from "#ingress/nats/options.ts";
 import { AccountRouter, type Door } from "#router/router.ts";
@@ -42,6 +43,7 @@ export const USERS: readonly User[] = [
   user("anyone", {}),
   user("ann", {}),
   user("sensor", { publish: only("plant.7.>"), subscribe: { allow: ["cmd.7.>", "_INBOX.>"], deny: ["cmd.7.secret"] } }),
+  user("curious", { subscribe: { allow: ["plant.>", "_INBOX.>"], deny: ["plant.secret"] } }),
   { ...user("elsewhere", {}), account: "LAB" },
   { ...user("homeless", {}), account: "GONE" },
   { ...user("mqtt-only", {}), doors: ["mqtt"] },
@@ -107,6 +109,8 @@ export interface DoorOptions {
   readonly websocket?: NatsWebSocketOptions;
   /** Whether user JWTs of TRUSTED and the nkey of `robot` are taken: INFO then has a nonce. Default: no. */
   readonly wantsSignatures?: boolean;
+  /** Of EDGE. Default: nobody knows any. */
+  readonly lastValues?: LastValues;
 }
 
 export class NatsDoor implements AsyncDisposable {
@@ -143,7 +147,8 @@ export class NatsDoor implements AsyncDisposable {
     const authenticator = new Authenticator(users, noAuthUser, { clock, entropy }, trusted);
     const accounts = new Map([router, lab].map((account) => [account.name, account]));
     const env = { clock, net: systemNet(), disk: systemDisk(), entropy, log };
-    const deps = { env, serverName: "gw-test", authenticator, accounts, limits, tls, websocket };
+    const lastValues = (account: string) => (account === "EDGE" ? options.lastValues : undefined);
+    const deps = { env, serverName: "gw-test", authenticator, accounts, limits, tls, websocket, lastValues };
     const ingress = await openNats({ host: "127.0.0.1", port: options.port ?? 0 }, deps, new AbortController().signal);
     return new NatsDoor(clock, router, lab, upstream, ingress, lines);
   }

@@ -128,11 +128,11 @@ test("renewed files are taken for new connections; broken ones are told of, and 
 test("files that are missing or no pair keep the door from opening, in words that name them", async () => {
   const missing = tlsOf({ pair: { cert: "/nowhere/gw.pem", key: made.server.key } });
   await assert.rejects(NatsDoor.open(missing), {
-    code: "NATS_TLS_FILES",
+    code: "DOOR_TLS_FILES",
     message: /tls\.cert_file: there is no file \/nowhere\/gw\.pem/,
   });
   const mixed = tlsOf({ pair: { cert: made.server.cert, key: made.renewed.key } });
-  await assert.rejects(NatsDoor.open(mixed), { code: "NATS_TLS_FILES", message: /do not make a certificate and its key/ });
+  await assert.rejects(NatsDoor.open(mixed), { code: "DOOR_TLS_FILES", message: /do not make a certificate and its key/ });
 });
 
 test("who never finishes the handshake is put out in time, and counts against the limit until then", async () => {

@@ -6,7 +6,7 @@ import * as fs from "node:fs/promises";
 import * as http from "node:http";
 import { test } from "node:test";
 import { WebSocket } from "ws";
-import { tryOrigin } from "#ingress/nats/web-origin.ts";
+import { tryOrigin } from "#doors/web-origin.ts";
 import { certificates } from "../../support/certificates.ts";
 import { RawNatsClient } from "../../support/nats-client.ts";
 import { NatsDoor } from "./harness.ts";

@@ -3,7 +3,7 @@
 //   socket ──▶ reader ──▶ stream      payload is handed on as it arrives; a full stream stops the socket
 //   socket ◀── frames ◀── stream      one write, or all that was corked together, is one frame
 //
-// What a frame announces is never reserved, so a stranger's claim on memory stays what the NATS parser states.
+// What a frame announces is never reserved, so a stranger's claim on memory stays what the protocol's own parser states.
 
 import { Duplex } from "node:stream";
 import { PetioleError } from "#base/errors.ts";

@@ -12,10 +12,13 @@ import { type Disk, readWhole } from "#base/disk.ts";
 import { explain, PetioleError, systemCode } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import type { ByteStream } from "#base/net.ts";
-import { NATS_TLS_FILES } from "./errors.ts";
+import { DOOR_TLS_FILES } from "./errors.ts";
+import { handshakeWords } from "./handshake-words.ts";
 
 const LOOK_AGAIN_MS: Millis = 10_000;
 const PEM_BYTES_MAX = 1024 * 1024;
+/** What the runtime says of a connection that ends in the middle. */
+const LEFT = "ECONNRESET";
 
 export interface ServerTlsOptions {
   readonly certFile: string;
@@ -56,7 +59,7 @@ export class ServerTls {
   #lookedAt: Millis;
   #look: Promise<void> | undefined;
 
-  /** Throws NATS_TLS_FILES. */
+  /** Throws DOOR_TLS_FILES. */
   static async open(options: ServerTlsOptions, setting: string, env: Env): Promise<ServerTls> {
     const files = await readFiles(options, setting, env.disk);
     try {
@@ -105,7 +108,7 @@ export class ServerTls {
     const { promise, resolve, reject } = Promise.withResolvers<ByteStream>();
     const key = keyOf(stream);
     this.#underWay.set(key, { stream, resolve, reject });
-    stream.once("close", () => reject(new Error("it left in the middle of the TLS handshake")));
+    stream.once("close", () => reject(new Error(handshakeWords(LEFT, this.isVerifying))));
     this.#server.emit("connection", stream);
     try {
       return await promise;
@@ -174,11 +177,11 @@ async function readFiles({ certFile, keyFile, caFile }: ServerTlsOptions, settin
       bytes = await readWhole(disk, path, PEM_BYTES_MAX);
     } catch (cause) {
       const words = `${setting}.${key}: cannot read ${path} (${systemCode(cause) ?? explain(cause)})`;
-      throw new PetioleError(NATS_TLS_FILES, words, { remedy: "backoff", cause });
+      throw new PetioleError(DOOR_TLS_FILES, words, { remedy: "backoff", cause });
     }
     if (bytes?.includes("-----BEGIN ")) return bytes;
     const found = bytes === undefined ? `there is no file ${path}` : `${path} is not PEM`;
-    throw new PetioleError(NATS_TLS_FILES, `${setting}.${key}: ${found}; put it there or correct the path`, {
+    throw new PetioleError(DOOR_TLS_FILES, `${setting}.${key}: ${found}; put it there or correct the path`, {
       remedy: "backoff",
     });
   };
@@ -191,5 +194,5 @@ async function readFiles({ certFile, keyFile, caFile }: ServerTlsOptions, settin
 
 function unusable({ certFile, keyFile }: ServerTlsOptions, setting: string, cause: unknown): PetioleError {
   const words = `${setting}: ${certFile} and ${keyFile} do not make a certificate and its key (${systemCode(cause) ?? "unknown"}); put both there anew`;
-  return new PetioleError(NATS_TLS_FILES, words, { remedy: "backoff", cause });
+  return new PetioleError(DOOR_TLS_FILES, words, { remedy: "backoff", cause });
 }
