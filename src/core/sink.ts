@@ -36,6 +36,13 @@ export interface Origin {
    */
   onNoResponders?(batch: Batch, index: number): void;
   /**
+   * Message `index` of the borrowed batch reaches nobody: no local subscriber, no outbox that keeps it, no hub that listens now.
+   * Called from inside `publish`. Absent: nobody wants to know.
+   */
+  readonly onUnheard?: ((batch: Batch, index: number) => void) | undefined;
+  /** True: sinks here have had its messages already, and only upstreams get them. */
+  readonly reachesUpstreamsOnly?: boolean;
+  /**
    * Message `index` of the borrowed batch was to be kept, and there was no room for it. Called from inside `publish`, before it
    * returns. Absent: nobody to tell; it was counted.
    */
@@ -54,6 +61,8 @@ export interface Subscription {
   /** Queue group, or null for a plain subscription. */
   readonly queue: string | null;
   readonly sink: Sink;
+  /** Of a queue group: false while its receiver is away, so that members who are there go first. Absent: it is there. */
+  readonly isReady?: boolean;
   /** Permission on the concrete subject, and the sink's own exclusions; asked once per subject, then remembered in the route. */
   mayReceive(subject: string): boolean;
 }

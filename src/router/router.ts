@@ -139,9 +139,9 @@ export class AccountRouter {
         this.#deliverFromHub(batch, i, route, origin);
         continue;
       }
-      this.#deliver(batch, i, route, origin);
+      if (origin.reachesUpstreamsOnly !== true) this.#deliver(batch, i, route, origin);
       if (this.#offer(batch, i, route, ticket, origin)) isStaged = true;
-      else if (isRequest(batch, i) && !isHeard(route)) origin.onNoResponders?.(batch, i);
+      else if (origin.onUnheard !== undefined || isRequest(batch, i)) tellIfUnheard(batch, i, route, origin);
     }
     if (isStaged) {
       this.#lastTicket = ticket;
@@ -192,7 +192,7 @@ export class AccountRouter {
   }
 
   #deliverToOne(batch: Batch, index: number, members: readonly (readonly [Subscription])[], origin: Origin): void {
-    const member = members[Math.floor(this.#entropy.random() * members.length)]!;
+    const member = pickMember(members, this.#entropy.random());
     member[0].sink.deliver(batch, index, member, origin);
     this.#touched.add(member[0].sink);
   }
@@ -287,7 +287,23 @@ function wantsAnswer(batch: Batch, index: number): boolean {
   return isRequest(batch, index) && batch.bytes[batch.spans[index * SPAN_WORDS + REPLY]!] !== DOLLAR;
 }
 
-/** Does a request on this route reach anybody: a local subscriber, or a hub that listens now? */
+function tellIfUnheard(batch: Batch, index: number, route: Route, origin: Origin): void {
+  if (isHeard(route)) return;
+  origin.onUnheard?.(batch, index);
+  if (isRequest(batch, index)) origin.onNoResponders?.(batch, index);
+}
+
+/** Anybody of a queue group; one whose receiver is away only if all are. */
+function pickMember(members: readonly (readonly [Subscription])[], random: number): readonly [Subscription] {
+  const first = Math.floor(random * members.length);
+  for (let i = 0; i < members.length; i++) {
+    const member = members[(first + i) % members.length]!;
+    if (member[0].isReady !== false) return member;
+  }
+  return members[first]!;
+}
+
+/** Does a message on this route reach anybody: a local subscriber, or a hub that listens now? */
 function isHeard({ deliveries, groups, offers }: Route): boolean {
   return deliveries.length > 0 || groups.size > 0 || offers.some(({ slot, plan }) => slot.upstream.hears(plan));
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemEntropy } from "#base/entropy.ts";
-import { type Batch, GROUPS, GROUPS_END, PAYLOAD, ROUTED, ROUTED_END, replyOf, SUBJECT } from "#core/batch.ts";
+import { type Batch, GROUPS, GROUPS_END, PAYLOAD, ROUTED, ROUTED_END, replyOf, SUBJECT, subjectOf } from "#core/batch.ts";
 import { BatchBuilder, type MessageParts } from "#core/batch-builder.ts";
 import { AccountRouter } from "#router/router.ts";
 import { batchOf, message, RecordingOrigin, RecordingSink, RecordingUpstream } from "../../support/router-fixtures.ts";
@@ -425,4 +425,48 @@ test("an answer that may pass once passes once, also among neighbours on one sub
   door.publish(batchOf(message("r", "4")));
   assert.deepEqual(sink.delivered, ["r=1", "r=2"]);
   assert.deepEqual(origin.denied, ["r", "r"]);
+});
+
+test("among the members of a queue group those whose receiver is there go first; when none is, one of them gets it all the same", () => {
+  const account = router();
+  const [away, here] = [new RecordingSink(), new RecordingSink()];
+  account.subscribe({ ...away.subscription("a", "g"), isReady: false });
+  account.subscribe({ ...here.subscription("a", "g"), isReady: true });
+  const door = account.open(new RecordingOrigin());
+  for (let i = 0; i < 30; i++) door.publish(batchOf(message("a")));
+  assert.deepEqual([away.delivered.length, here.delivered.length], [0, 30]);
+  const lonely = router();
+  lonely.subscribe({ ...away.subscription("a", "g"), isReady: false });
+  lonely.open(new RecordingOrigin()).publish(batchOf(message("a")));
+  assert.equal(away.delivered.length, 1);
+});
+
+test("an origin that wants to know hears of each message that reaches nobody: no sink, no outbox, no hub", () => {
+  const account = router();
+  const unheard: string[] = [];
+  const origin = Object.assign(new RecordingOrigin(), {
+    onUnheard: (batch: Batch, index: number) => void unheard.push(subjectOf(batch, index)),
+  });
+  account.subscribe(new RecordingSink().subscription("heard"));
+  const upstream = new RecordingUpstream();
+  account.addUpstream(upstream);
+  const door = account.open(origin);
+  door.publish(batchOf(message("kept")));
+  upstream.stages = false;
+  door.publish(batchOf(message("live")));
+  upstream.isHearing = false;
+  door.publish(batchOf(message("heard"), message("lost"), message("lost")));
+  assert.deepEqual(unheard, ["lost", "lost"]);
+});
+
+test("what an origin sends for upstreams only reaches no sink and waits for its ticket like the rest", () => {
+  const account = router();
+  const sink = new RecordingSink();
+  account.subscribe(sink.subscription("a"));
+  const upstream = new RecordingUpstream();
+  account.addUpstream(upstream);
+  const door = account.open(Object.assign(new RecordingOrigin(), { reachesUpstreamsOnly: true }));
+  assert.equal(door.publish(batchOf(message("a", "1"))), 1);
+  assert.deepEqual(upstream.taken, ["a=1"]);
+  assert.deepEqual(sink.delivered, []);
 });
