@@ -1,7 +1,9 @@
 // What the monitor tells of one MQTT client and of its subscriptions, beyond its figures.
 
 import type { Millis, WallMillis } from "#base/clock.ts";
+import type { TlsFacts } from "#doors/tls-facts.ts";
 import type { Client } from "./broker.ts";
+import type { MqttDoor } from "./door-facts.ts";
 import type { Ending } from "./life.ts";
 import { clientStatus, type MqttClientStatus } from "./mqtt-status.ts";
 
@@ -12,6 +14,8 @@ export interface MqttConnectionStatus extends MqttClientStatus {
   /** Time without a byte in either direction. */
   readonly idle: Millis;
   readonly pendingBytes: number;
+  readonly door: MqttDoor;
+  readonly tls: TlsFacts | null;
 }
 
 /** A connection that has ended. */
@@ -23,6 +27,7 @@ export interface MqttClosedStatus extends MqttConnectionStatus {
 
 const REASONS: Readonly<Record<Ending, string>> = {
   disconnect: "Client Closed",
+  "disconnect-with-will": "Client Closed",
   refused: "Authentication Failure",
   gone: "Client Closed",
   breach: "Protocol Violation",
@@ -48,9 +53,11 @@ export function connectionStatusOf(client: Client, now: Millis): MqttConnectionS
     ...status,
     number: client.number,
     port: client.port,
-    account: client.session!.accountName, // it has one, or it would have no status
+    account: client.conversation!.session.account.name, // it has one, or it would have no status
     idle: Math.max(0, now - client.lastActive),
     pendingBytes: client.pendingBytes,
+    door: client.facts.door,
+    tls: client.facts.tls,
   };
 }
 
@@ -60,7 +67,8 @@ export function closedStatusOf(client: Client, ending: Ending, now: Millis, wall
   return status === undefined ? undefined : { ...status, stopped: wall, reason: REASONS[ending] };
 }
 
-export function* subscriptionStatusOf({ number, session }: Client): Iterable<MqttSubscriptionStatus> {
-  if (session === undefined) return;
-  for (const { filter } of session.subscriptions.all()) yield { number, account: session.accountName, filter };
+export function* subscriptionStatusOf({ number, conversation }: Client): Iterable<MqttSubscriptionStatus> {
+  if (conversation === undefined) return;
+  const { account, subscriptions } = conversation.session;
+  for (const { filter } of subscriptions.all()) yield { number, account: account.name, filter };
 }

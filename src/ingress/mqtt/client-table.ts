@@ -1,30 +1,24 @@
-// Which client ids are connected, and how many connections there may be.
+// Which connections there are, and how many there may be.
 //
 //   accepted ─▶ silent (bounded: the oldest makes room) ─ CONNECT ─▶ logging in ─▶ registered (max_clients)
 //
 // A legitimate client is silent for one round trip only, so a flood of connections that say nothing pushes out itself. When a
 // whole fleet comes back at once, all of it is accepted before the first byte is read: there must be room for that.
 
-import type { User } from "#access/authenticator.ts";
 import type { Client } from "./broker.ts";
-import { CONNACK_ACCEPTED, CONNACK_IDENTIFIER_REJECTED, CONNACK_SERVER_UNAVAILABLE } from "./packet.ts";
 
 /** Connections that have not sent a CONNECT yet: this many, or as many as there may be clients. */
 const SILENT_MIN = 256;
 
-interface Entry {
-  readonly client: Client;
-  readonly clientId: string;
-  readonly user: User;
-}
-
 export class ClientTable {
+  /** Most there were at the same time. */
+  maximum = 0;
   readonly #clientsMax: number;
   readonly #silentMax: number;
   /** In order of arrival. */
   readonly #silent = new Set<Client>();
-  readonly #byId = new Map<string, Entry>();
-  readonly #byClient = new Map<Client, Entry>();
+  readonly #byId = new Map<string, Client>();
+  readonly #clients = new Map<Client, string>();
 
   constructor(clientsMax: number) {
     this.#clientsMax = clientsMax;
@@ -32,7 +26,20 @@ export class ClientTable {
   }
 
   clients(): Iterable<Client> {
-    return this.#byClient.keys();
+    return this.#clients.keys();
+  }
+
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  /** Who is connected under this id. */
+  find(clientId: string): Client | undefined {
+    return this.#byId.get(clientId);
+  }
+
+  hasRoomFor(clientId: string): boolean {
+    return this.#byId.has(clientId) || this.#byId.size < this.#clientsMax;
   }
 
   onAccept(client: Client): void {
@@ -47,29 +54,18 @@ export class ClientTable {
     this.#silent.delete(client);
   }
 
-  /** The newcomer takes over from an older connection with the same id [MQTT-3.1.4-2], unless that is somebody else's. */
-  register(client: Client, clientId: string, user: User): { readonly returnCode: number; readonly words: string } {
-    const older = this.#byId.get(clientId);
-    if (older !== undefined && older.user.name !== user.name) {
-      const words = `client id "${clientId}" is connected as another user; give each device an id of its own`;
-      return { returnCode: CONNACK_IDENTIFIER_REJECTED, words };
-    }
-    if (older === undefined && this.#byId.size >= this.#clientsMax) {
-      const words = `${this.#clientsMax} clients are connected already, which is what mqtt.max_clients allows`;
-      return { returnCode: CONNACK_SERVER_UNAVAILABLE, words };
-    }
-    older?.client.end("taken-over", `the same client id connected again from ${client.address}`);
-    const entry = { client, clientId, user };
-    this.#byId.set(clientId, entry);
-    this.#byClient.set(client, entry);
-    return { returnCode: CONNACK_ACCEPTED, words: "" };
+  /** An older connection with this id has ended by now. */
+  add(client: Client, clientId: string): void {
+    this.#byId.set(clientId, client);
+    this.#clients.set(client, clientId);
+    this.maximum = Math.max(this.maximum, this.#clients.size);
   }
 
   onEnd(client: Client): void {
     this.#silent.delete(client);
-    const entry = this.#byClient.get(client);
-    if (entry === undefined) return;
-    this.#byClient.delete(client);
-    if (this.#byId.get(entry.clientId) === entry) this.#byId.delete(entry.clientId);
+    const clientId = this.#clients.get(client);
+    if (clientId === undefined) return;
+    this.#clients.delete(client);
+    if (this.#byId.get(clientId) === client) this.#byId.delete(clientId);
   }
 }

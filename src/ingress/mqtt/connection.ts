@@ -1,63 +1,51 @@
 // One client's network connection: carries bytes and timers to the parts, and their answers back.
 //
-//   stream ─▶ framer ─▶ CONNECT ─▶ admission ─▶ session ─▶ router            router ─▶ session ─▶ outbound ─▶ stream
-//                   └─▶ PUBLISH and the rest ─────▶┘
+//   stream ─▶ framer ─▶ CONNECT ─▶ admission ─▶ session, conversation        router ─▶ session ─▶ outbound ─▶ stream
+//                   └─▶ PUBLISH and the rest ─▶ conversation ─▶ router
 //
-// Its life is the value and the step function of life.ts. Reading stops while any hold is on; what is left of a chunk that
-// was read already waits in the framer. A breach ends this connection and nothing else.
+// Its life is the value and the step function of life.ts. Reading stops while any hold is on (reading.ts); what is left of a chunk
+// that was read already waits in the framer. A breach ends this connection and nothing else.
 
+import type { UserVisit } from "#access/user-quotas.ts";
 import type { Millis } from "#base/clock.ts";
 import { explain, ProtocolError, systemCode } from "#base/errors.ts";
 import type { ByteStream } from "#base/net.ts";
-import { type Admission, admit } from "./admission.ts";
+import { type Admission, type Admitted, admit, cappedExpiry } from "./admission.ts";
 import type { Broker, Client } from "./broker.ts";
-import { type ConnectRequest, checkEmpty, parseConnect } from "./control-packets.ts";
+import { connackFacts, conversationFacts, keepAliveSeconds } from "./connack-facts.ts";
+import type { ConnectRequest } from "./connect-packet.ts";
+import { ConnectionVoice } from "./connection-voice.ts";
+import { Conversation, type ConversationHost } from "./conversation.ts";
 import { Deadline } from "./deadline.ts";
-import { HIGH_WATER_BYTES } from "./deliveries.ts";
-import { MQTT_UNEXPECTED_PACKET, malformed } from "./errors.ts";
+import type { DoorFacts } from "./door-facts.ts";
+import { malformed, reasonOf } from "./errors.ts";
+import { checkFirstByte, forgetDup, unexpected } from "./first-byte.ts";
 import { Framer } from "./framer.ts";
-import { BORN, type Ending, type Life, type LifeEffect, type LifeEvent, step } from "./life.ts";
+import { readConnect } from "./greeting.ts";
+import { BORN, type Ending, goodbyeOf, type Life, type LifeEffect, type LifeEvent, step } from "./life.ts";
 import { Outbound } from "./outbound.ts";
+import { DISCONNECT, PINGREQ, PUBREL, packetName, requiredFlags, SUBSCRIBE, UNSUBSCRIBE } from "./packet.ts";
 import {
-  CONNACK_ACCEPTED,
-  CONNACK_UNACCEPTABLE_VERSION,
-  CONNECT,
-  DISCONNECT,
-  PINGREQ,
-  PUBACK,
-  PUBLISH,
-  packetName,
-  requiredFlags,
-  SUBSCRIBE,
-  UNSUBSCRIBE,
-} from "./packet.ts";
-import { Session } from "./session.ts";
+  CONNECT_BYTES_MAX,
+  CONNECT_TIMEOUT_MS,
+  KEEP_ALIVE_FACTOR,
+  LINGER_MS,
+  NO_ROOM_PAUSE_MS,
+  UNREAD_ANSWERS_MAX,
+} from "./patience.ts";
+import { HOLDS, Reading } from "./reading.ts";
+import { REASON } from "./reason-codes.ts";
+import { Replies } from "./replies.ts";
+import type { Session } from "./session.ts";
+import { checkEmpty } from "./small-packets.ts";
 import { displayTopic } from "./topic.ts";
-
-/** Largest packet before the client is let in: a stranger's claim on memory. */
-export const CONNECT_BYTES_MAX = 16_384;
-/** A whole CONNECT must have come this long after the connection. */
-export const CONNECT_TIMEOUT_MS = 10_000;
-/** Answers a client may leave unread before we stop reading its questions; deliveries stop far below. */
-const UNREAD_ANSWERS_MAX = HIGH_WATER_BYTES + 1_048_576;
-/** After the last byte to a client: how long we wait for it to close before we do. */
-const LINGER_MS = 2_000;
-/** Between a message that is refused for lack of room and the end: its client would be back with it at once, again and again. */
-const NO_ROOM_PAUSE_MS = 5_000;
-const KEEP_ALIVE_FACTOR = 1.5;
-
-/** Endings after which nothing more can reach the peer. */
-const ABRUPT: ReadonlySet<Ending> = new Set(["gone", "stalled", "silent"]);
-/** Endings that are everyday life. */
-const QUIET: ReadonlySet<Ending> = new Set(["disconnect", "gone", "shutdown"]);
-
-/** Reasons not to read, as bits: reading goes on when none is left. */
-const HOLDS = { login: 1, router: 2, acks: 4, answers: 8, end: 16, noRoom: 32 } as const;
+import { type MqttVersion, versionName } from "./version.ts";
 
 export class MqttConnection implements Client {
   readonly number: number;
   readonly address: string;
   readonly port: number;
+  readonly facts: DoorFacts;
   readonly sinceWall: number;
   bytesIn = 0;
   lastActive: Millis;
@@ -65,32 +53,43 @@ export class MqttConnection implements Client {
   readonly closed: Promise<void>;
   readonly #broker: Broker;
   readonly #stream: ByteStream;
+  readonly #reading: Reading;
+  readonly #voice: ConnectionVoice;
   readonly #outbound: Outbound;
+  readonly #replies: Replies;
   readonly #framer = new Framer(CONNECT_BYTES_MAX);
   readonly #silence: Deadline;
   readonly #stall: Deadline;
   readonly #linger: Deadline;
-  readonly #noRoom: Deadline;
-  readonly #login = new AbortController();
+  /** Until reading goes on, or the end comes, after a message too many. */
+  readonly #pause: Deadline;
+  /** Until it is let in. */
+  #login: AbortController | undefined = new AbortController();
   #life: Life = BORN;
-  #session: Session | undefined;
-  #holds = 0;
-  #isContinuing = false;
+  #version: MqttVersion = 4;
+  #conversation: Conversation | undefined;
+  /** The session it was given, before it has had its CONNACK. */
+  #claimed: Session | undefined;
+  #quota: UserVisit | undefined;
 
-  constructor(stream: ByteStream, broker: Broker) {
+  constructor(stream: ByteStream, facts: DoorFacts, broker: Broker) {
     const { clock } = broker;
     this.#stream = stream;
     this.#broker = broker;
+    this.facts = facts;
     this.number = broker.nextNumber();
     this.address = stream.remoteAddress ?? "unknown";
     this.port = stream.remotePort ?? 0;
     this.sinceWall = clock.wall();
     this.lastActive = clock.now();
+    this.#voice = new ConnectionVoice(broker, this.address);
+    this.#reading = new Reading(stream, () => this.#onGoingOn());
     this.#outbound = new Outbound(stream, broker.pool, () => this.#onProgress());
+    this.#replies = new Replies(this.#outbound);
     this.#silence = new Deadline(clock, () => this.#onSilence());
     this.#stall = new Deadline(clock, () => this.end("stalled", `it read nothing for ${broker.limits.writeDeadline / 1000} s`));
     this.#linger = new Deadline(clock, () => this.#stream.destroy());
-    this.#noRoom = new Deadline(clock, () => this.end("full", "the outbox is full and refuses new messages (outbox.when_full)"));
+    this.#pause = new Deadline(clock, () => this.#onPauseOver());
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     stream
@@ -105,8 +104,8 @@ export class MqttConnection implements Client {
     this.#silence.arm(CONNECT_TIMEOUT_MS);
   }
 
-  get session(): Session | undefined {
-    return this.#session;
+  get conversation(): Conversation | undefined {
+    return this.#conversation;
   }
 
   get bytesOut(): number {
@@ -118,32 +117,43 @@ export class MqttConnection implements Client {
   }
 
   /** Ends it now: lets everything go, closes the network connection politely where that makes sense. Twice is once. */
-  end(ending: Ending, words: string): void {
+  end(ending: Ending, words: string, reason = goodbyeOf(ending)): void {
     if (this.#life.at === "closed") return;
+    const hadConnack = this.#conversation !== undefined;
     const effect = this.#move({ on: "end", ending });
-    this.#holds |= HOLDS.end;
-    this.#login.abort();
+    this.#reading.end();
+    this.#login?.abort();
     this.#silence.disarm();
     this.#stall.disarm();
-    this.#noRoom.disarm();
+    this.#pause.disarm();
     this.#framer.clear();
-    this.#session?.close(effect === "publish-will");
-    this.#say(ending, words);
+    if (hadConnack) this.#conversation?.close(effect === "publish-will");
+    else this.#claimed?.detach(false);
+    this.#quota?.[Symbol.dispose]();
+    this.#voice.end(ending, words);
     this.#broker.onEnd(this, ending);
+    const hasGoodbye = reason !== undefined && hadConnack && this.#replies.disconnect(reason, words); // [MQTT5-4.13.1-1]
     this.#outbound.flush();
-    if (ABRUPT.has(ending)) this.#stream.destroy();
-    else this.#closePolitely();
+    const isPast = ending === "gone" || ending === "stalled"; // nothing more can reach the peer
+    if (isPast || (ending === "silent" && !hasGoodbye)) {
+      this.#stream.destroy();
+      return;
+    }
+    // Our last bytes must not be lost to a reset: what the peer still sends is read and thrown away until it closes, or we do.
+    this.#stream.end();
+    this.#stream.resume();
+    this.#linger.arm(LINGER_MS);
   }
 
-  /** Reads no more, sends the PUBACKs that are owed as their messages become safe, then ends. */
+  /** Reads no more, sends the acknowledgements that are owed as their messages become safe, then ends. */
   drain(): void {
     this.#move({ on: "drain" });
-    if (this.#life.at !== "draining" || this.#session === undefined) {
+    if (this.#life.at !== "draining" || this.#conversation === undefined) {
       this.end("shutdown", "the spoke is closing");
       return;
     }
-    this.#hold(HOLDS.end);
-    this.#session.quiet();
+    this.#reading.hold(HOLDS.end);
+    this.#conversation.quiet();
     this.#onSettled();
   }
 
@@ -157,160 +167,192 @@ export class MqttConnection implements Client {
 
   /** Takes all whole packets, or as many as there are until a hold is put on; then one routing pass and one write. */
   #process(): void {
-    const session = this.#session;
+    const conversation = this.#conversation;
     try {
-      if (this.#life.at === "awaiting-connect") this.#checkFirstByte();
+      if (this.#life.at === "awaiting-connect") checkFirstByte(this.#framer.pendingHeader, this.#life);
       let hasTaken = false;
-      while (this.#holds === 0 && this.#framer.next()) {
-        if (session === undefined) this.#takeControl(undefined);
-        else this.#take(session);
+      while (!this.#reading.isHeld && this.#framer.next()) {
+        if (conversation?.take(this.#framer) !== true) this.#takeControl(conversation);
         hasTaken = true;
       }
-      session?.flushInbound();
+      conversation?.flushInbound();
       this.#framer.settle(); // only now: what was gathered points into its bytes
       if (hasTaken && this.#life.at === "connected") this.#silence.touch(); // whole packets only: a byte is no sign of life
     } catch (error) {
       this.#onBreach(error);
     }
-    session?.deliveries.pump();
+    if (this.#quota?.isLimited === true) this.#slowDown(this.#quota.publish(conversation?.takeCount() ?? 0));
+    conversation?.pump();
     this.#flush();
-    if (this.#outbound.pendingBytes > UNREAD_ANSWERS_MAX) this.#hold(HOLDS.answers);
+    if (this.#outbound.pendingBytes > UNREAD_ANSWERS_MAX) this.#reading.hold(HOLDS.answers);
   }
 
-  /** The two packets that come by the thousand, and the rest. */
-  #take(session: Session): void {
-    const framer = this.#framer;
-    const type = framer.header >> 4;
-    if (type === PUBLISH) session.inbound.take(framer);
-    else if (framer.header === PUBACK << 4) this.#onPuback(session);
-    else this.#takeControl(session);
-  }
-
-  #takeControl(session: Session | undefined): void {
+  #takeControl(conversation: Conversation | undefined): void {
+    if (this.#version === 3) forgetDup(this.#framer);
     const { header } = this.#framer;
     const type = header >> 4;
+    if ((header & 15) !== requiredFlags(type)) throw malformed(`a ${packetName(type)} has the flags ${header & 15}`); // [MQTT-2.2.2-2]
     const effect = this.#move({ on: "packet", type });
     if (effect === "unexpected") throw unexpected(type, this.#life);
-    if ((header & 15) !== requiredFlags(type)) throw malformed(`a ${packetName(type)} has the flags ${header & 15}`); // [MQTT-2.2.2-2]
     if (effect === "authenticate") this.#onConnect();
-    if (effect !== "handle" || session === undefined) return;
-    session.flushInbound(); // what came before goes before
+    if (effect !== "handle" || conversation === undefined) return;
+    conversation.flushInbound(); // what came before goes before
     switch (type) {
+      case PUBREL:
+        conversation.onPubrel(this.#framer);
+        break;
       case SUBSCRIBE:
-        session.subscribe(this.#framer);
+        conversation.subscribe(this.#framer);
         break;
       case UNSUBSCRIBE:
-        session.unsubscribe(this.#framer);
+        conversation.unsubscribe(this.#framer);
         break;
       case PINGREQ:
         checkEmpty(this.#framer, "PINGREQ");
-        this.#outbound.pingresp();
+        this.#replies.pingresp();
         break;
       case DISCONNECT:
-        checkEmpty(this.#framer, "DISCONNECT");
-        this.end("disconnect", "it said goodbye");
+        this.#onDisconnect(conversation);
         break;
     }
   }
 
-  #onPuback(session: Session): void {
-    const { bytes, start, end } = this.#framer;
-    const packetId = end - start === 2 ? (bytes[start]! << 8) | bytes[start + 1]! : 0;
-    if (packetId === 0) throw malformed(`a PUBACK of ${end - start} bytes names no packet identifier`);
-    session.deliveries.acknowledge(packetId); // an unknown one harms nobody
+  #onDisconnect(conversation: Conversation): void {
+    const reason = conversation.onDisconnect(this.#framer, (seconds) => cappedExpiry(seconds, this.#broker));
+    if (reason === REASON.success) this.end("disconnect", "it said goodbye");
+    else this.end("disconnect-with-will", `it said goodbye with reason 0x${reason.toString(16).padStart(2, "0")}`);
   }
 
   #onConnect(): void {
     this.#silence.disarm();
     this.#broker.onConnect(this);
-    const request = parseConnect(this.#framer);
-    if (request === "unacceptable-version") {
-      const words = "it speaks a version of MQTT other than 3.1.1 and 3.1 (5.0 is not supported yet); set its client to 3.1.1";
-      this.#refuse(CONNACK_UNACCEPTABLE_VERSION, words);
+    const request = readConnect(this.#framer, this.#replies);
+    if ("unacceptable" in request) {
+      this.#replies.connack(REASON.unsupportedVersion); // in the form of 3.1.1: that is what old and newer clients can read
+      this.end("refused", `it speaks level ${request.unacceptable} of MQTT; 3.1, 3.1.1 and 5.0 are spoken here`);
       return;
     }
-    this.#hold(HOLDS.login);
+    this.#version = request.version;
+    this.#reading.hold(HOLDS.login);
     void this.#admit(request);
   }
 
   async #admit(request: ConnectRequest): Promise<void> {
     try {
-      const admission = await admit(request, this.address, this.#broker, this.#login.signal);
+      const admission = await admit(request, this, this.#broker, this.#login!.signal);
       if (this.#life.at === "authenticating") this.#answer(request, admission);
     } catch (error) {
+      if (error instanceof ProtocolError && this.#version === 5) this.#replies.connack(reasonOf(error));
       this.#onBreach(error);
     }
   }
 
   #answer(request: ConnectRequest, admission: Admission): void {
-    const name = request.user === null ? "without a user" : `user ${JSON.stringify(request.user)}`;
-    const answer = admission.ok ? this.#broker.register(this, admission.clientId, admission.user) : admission;
-    if (!admission.ok || answer.returnCode !== CONNACK_ACCEPTED) {
-      this.#refuse(answer.returnCode, `${name}: ${answer.words}`);
+    const claimed = admission.ok ? this.#broker.register(this, request, admission) : admission;
+    if (!admission.ok || !claimed.ok) {
+      const { reason, words } = claimed as Exclude<Admission, Admitted>;
+      const name = request.user === null ? "without a user" : `user ${JSON.stringify(request.user)}`;
+      this.#replies.connack(reason, reason === REASON.badCredentials ? {} : { reasonString: words }); // which names exist is not told
+      this.end("refused", `${name}: ${words}`);
       return;
     }
+    this.#claimed = claimed.session;
+    this.#quota = this.#broker.quotas.enter(admission.user);
+    this.#pause.arm(CONNECT_TIMEOUT_MS);
+    this.#broker.safety.when(claimed.mark, () => this.#begin(request, admission, claimed.session, claimed.isPresent));
+  }
+
+  /** Its session is safe, as far as it is kept. */
+  #begin(request: ConnectRequest, admitted: Admitted, session: Session, isPresent: boolean): void {
+    if (this.#life.at !== "authenticating") return;
+    const { bench, fanOut, limits, options, safety } = this.#broker;
+    if (!this.#replies.connack(REASON.success, connackFacts(request, admitted, options, isPresent))) {
+      this.#replies.connack(REASON.packetTooLarge); // [MQTT5-3.1.2-24]
+      this.end("refused", `it takes no packet of more than ${request.maximumPacketBytes} bytes, and CONNACK has more`);
+      return;
+    }
+    this.#pause.disarm();
+    this.#login = undefined;
     this.#move({ on: "admitted" });
-    this.#session = new Session(admission, this.#broker, {
+    this.facts.visit.admit();
+    const facts = conversationFacts(request, options, limits.maxPayload);
+    const conversation = new Conversation(session, facts, { bench, fanOut, safety }, this.#host());
+    this.#conversation = conversation;
+    this.#voice.session = session;
+    this.#framer.packetBytesMax = options.maxPacket;
+    this.#framer.refusesPaddedLengths = this.#version === 5;
+    const keepAlive = keepAliveSeconds(request, options);
+    if (keepAlive > 0) this.#silence.arm(keepAlive * 1000 * KEEP_ALIVE_FACTOR); // [MQTT-3.1.2-24, MQTT5-3.1.2-22]
+    conversation.begin();
+    this.#flush();
+    const kept = session.file !== null && { session: isPresent ? "resumed" : "new" };
+    this.#voice.begin({ mqtt: versionName(request.version), keep_alive_s: keepAlive, ...kept });
+    this.#reading.release(HOLDS.login);
+  }
+
+  #host(): ConversationHost {
+    return {
       outbound: this.#outbound,
-      hold: (reason) => this.#hold(HOLDS[reason]),
-      release: (reason) => this.#release(HOLDS[reason]),
+      replies: this.#replies,
+      reading: this.#reading,
+      voice: this.#voice,
       flush: () => this.#flush(),
       onSettled: () => this.#onSettled(),
       onNoRoom: (topic) => this.#onNoRoom(topic),
-      tell: (about, message, facts) => this.#tell(about, message, facts),
-    });
-    this.#framer.packetBytesMax = this.#broker.options.maxPacket;
-    const { keepAliveSeconds } = request;
-    if (keepAliveSeconds > 0) this.#silence.arm(keepAliveSeconds * 1000 * KEEP_ALIVE_FACTOR); // [MQTT-3.1.2-24]
-    this.#outbound.connack(CONNACK_ACCEPTED);
-    this.#flush();
-    this.#broker.log.info("client connected", { ...this.#facts(), mqtt: request.protocol, keep_alive_s: keepAliveSeconds });
-    if (!request.isClean) this.#tell("not-clean", "sessions are not kept yet: clean session 0 is treated as 1", {});
-    this.#release(HOLDS.login);
-  }
-
-  #refuse(returnCode: number, words: string): void {
-    this.#outbound.connack(returnCode);
-    this.end("refused", words);
-  }
-
-  #checkFirstByte(): void {
-    const first = this.#framer.pendingHeader;
-    if (first === undefined || first === CONNECT << 4) return;
-    if (first === 0x16) throw malformed("its first byte is that of TLS, and this port speaks plain MQTT");
-    if (first >= 0x41 && first <= 0x5a) throw malformed("its first byte is a letter: HTTP or another text protocol, not MQTT");
-    if (first >> 4 !== CONNECT) throw unexpected(first >> 4, this.#life);
+      onTooLong: () => this.end("breach", "it takes no packet as long as the answer it must have", REASON.packetTooLarge),
+    };
   }
 
   /** What was gathered before the bad packet was good, and is published. */
   #onBreach(error: unknown): void {
     if (!(error instanceof ProtocolError)) throw error;
     try {
-      this.#session?.flushInbound();
+      this.#conversation?.flushInbound();
     } catch (second) {
       if (!(second instanceof ProtocolError)) throw second;
     }
-    this.end("breach", `${error.message} (${error.code})`);
+    this.end("breach", `${error.message} (${error.code})`, reasonOf(error));
   }
 
   /** What was kept before is still acknowledged when it is safe. MQTT 5 has a word for it: 0x97, Quota exceeded. */
   #onNoRoom(topic: string): void {
-    this.#hold(HOLDS.noRoom);
-    this.#noRoom.arm(NO_ROOM_PAUSE_MS);
+    this.#reading.hold(HOLDS.noRoom);
+    this.#pause.arm(NO_ROOM_PAUSE_MS);
     const because = "the outbox is full, and outbox.when_full is refuse: the connection ends without a PUBACK [MQTT-3.3.5-2]";
-    this.#tell("no-room", "message refused", { topic: displayTopic(topic), because });
+    this.#voice.tell("no-room", "message refused", { topic: displayTopic(topic), because });
+  }
+
+  /** Its user has a rate: beyond it we read more slowly. */
+  #slowDown(waitMs: Millis): void {
+    if (waitMs === 0 || this.#pause.isArmed || this.#life.at === "closed") return;
+    this.#reading.hold(HOLDS.rate);
+    this.#pause.arm(waitMs);
+  }
+
+  #onPauseOver(): void {
+    if (this.#life.at === "authenticating") {
+      this.#replies.connack(REASON.serverUnavailable);
+      this.end("refused", `the store did not take its session within ${CONNECT_TIMEOUT_MS / 1000} s`);
+    } else if (this.#reading.has(HOLDS.noRoom))
+      this.end("full", "the outbox is full and refuses new messages (outbox.when_full)");
+    else this.#reading.release(HOLDS.rate);
   }
 
   #onSilence(): void {
     if (this.#life.at === "awaiting-connect") {
       this.end("silent", `no whole CONNECT came within ${CONNECT_TIMEOUT_MS / 1000} s`);
-    } else if (this.#holds !== 0)
+    } else if (this.#reading.isHeld)
       this.#silence.rearm(); // it is we who do not read
     else this.end("silent", `nothing came for ${KEEP_ALIVE_FACTOR} times its keep-alive`);
   }
 
   #onSettled(): void {
-    if (this.#life.at === "draining" && this.#session?.owedAcks === 0) this.end("shutdown", "the spoke is closing");
+    if (this.#life.at === "draining" && this.#conversation?.owedAcks === 0) this.end("shutdown", "the spoke is closing");
+  }
+
+  #onGoingOn(): void {
+    this.#silence.touch();
+    this.#process();
   }
 
   /** The stream took one write to its end. */
@@ -319,9 +361,9 @@ export class MqttConnection implements Client {
     this.lastActive = this.#broker.clock.now();
     if (this.#outbound.pendingBytes === 0) this.#stall.disarm();
     else this.#stall.touch();
-    this.#session?.deliveries.pump();
+    this.#conversation?.pump();
     this.#flush();
-    if (this.#outbound.pendingBytes <= UNREAD_ANSWERS_MAX / 2) this.#release(HOLDS.answers);
+    if (this.#outbound.pendingBytes <= UNREAD_ANSWERS_MAX / 2) this.#reading.release(HOLDS.answers);
   }
 
   #flush(): void {
@@ -330,58 +372,9 @@ export class MqttConnection implements Client {
       this.#stall.arm(this.#broker.limits.writeDeadline);
   }
 
-  #hold(bit: number): void {
-    if (this.#holds === 0) this.#stream.pause();
-    this.#holds |= bit;
-  }
-
-  /** Goes on in a microtask: this may be called by somebody who is in the middle of something. */
-  #release(bit: number): void {
-    if ((this.#holds & bit) === 0) return;
-    this.#holds &= ~bit;
-    if (this.#holds !== 0 || this.#isContinuing) return;
-    this.#isContinuing = true;
-    queueMicrotask(() => {
-      this.#isContinuing = false;
-      if (this.#holds !== 0) return;
-      this.#silence.touch();
-      this.#process();
-      if (this.#holds === 0) this.#stream.resume();
-    });
-  }
-
-  /** Our last bytes must not be lost to a reset, so what the peer still sends is read and thrown away until it closes, or we do. */
-  #closePolitely(): void {
-    this.#stream.end();
-    this.#stream.resume();
-    this.#linger.arm(LINGER_MS);
-  }
-
   #move(event: LifeEvent): LifeEffect {
     const [next, effect] = step(this.#life, event);
     this.#life = next;
     return effect;
   }
-
-  #say(ending: Ending, words: string): void {
-    const { log, voice } = this.#broker;
-    const facts = { ...this.#facts(), ending };
-    if (this.#session === undefined && QUIET.has(ending)) log.debug(`connection closed before CONNECT: ${words}`, facts);
-    else if (QUIET.has(ending)) log.info(`client disconnected: ${words}`, facts);
-    else if (this.#session === undefined) voice.warn(`${ending} ${this.address}`, `MQTT connection refused: ${words}`, facts);
-    else voice.warn(`${ending} ${this.#session.clientId}`, `client cut off: ${words}`, facts);
-  }
-
-  #tell(about: string, message: string, facts: Readonly<Record<string, unknown>>): void {
-    this.#broker.voice.warn(`${about} ${this.#session?.clientId}`, message, { ...this.#facts(), ...facts });
-  }
-
-  #facts(): Readonly<Record<string, unknown>> {
-    return { client: this.#session?.clientId, user: this.#session?.user.name, address: this.address };
-  }
-}
-
-function unexpected(type: number, life: Life): ProtocolError {
-  const when = life.at === "awaiting-connect" ? "before CONNECT" : "to a broker, or not now";
-  return new ProtocolError(MQTT_UNEXPECTED_PACKET, `a client does not send ${packetName(type)} ${when}`);
 }

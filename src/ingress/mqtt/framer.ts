@@ -18,6 +18,8 @@ const SLAB_BYTES_MIN = 1024;
 export class Framer {
   /** Largest packet taken, fixed header included. May be changed between packets. */
   packetBytesMax: number;
+  /** From a CONNECT of 5.0 on: a length in more bytes than it needs is malformed [MQTT5-1.5.5-1]. 3.x says nothing of it. */
+  refusesPaddedLengths = false;
   /** Where the current packet lies. Everything handed out since `accept` stays in place until `settle` or the next `accept`. */
   bytes: Buffer = EMPTY;
   /** First byte of the current packet: type and flags. */
@@ -26,6 +28,8 @@ export class Framer {
   /** Start of what follows the fixed header. */
   start = 0;
   end = 0;
+  /** The length of the current packet is written in more bytes than it needs. */
+  isLengthPadded = false;
   #slab = EMPTY;
   /** Unread bytes are `bytes[#at … #filled)`. */
   #at = 0;
@@ -70,6 +74,7 @@ export class Framer {
     let at = first + 1;
     if (at < filled) {
       let remaining = bytes[at++]!;
+      let isLengthPadded = false;
       if (remaining > 127) {
         remaining &= 127;
         let scale = 128;
@@ -81,6 +86,9 @@ export class Framer {
           remaining += (byte & 127) * scale;
           scale *= 128;
         }
+        isLengthPadded = byte === 0;
+        if (isLengthPadded && this.refusesPaddedLengths)
+          throw malformed("the length of a packet is written in more bytes than it needs");
       }
       const end = at + remaining;
       if (end - first > this.packetBytesMax) throw this.#tooLarge(bytes[first]!, end - first);
@@ -89,6 +97,7 @@ export class Framer {
         this.packetStart = first;
         this.start = at;
         this.end = end;
+        this.isLengthPadded = isLengthPadded;
         this.#at = end;
         return true;
       }

@@ -1,10 +1,12 @@
 // The life of one MQTT connection as a value, and the pure function that moves it. Drawn in README.md.
 
-import { CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, UNSUBSCRIBE } from "./packet.ts";
+import { CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBSCRIBE, UNSUBSCRIBE } from "./packet.ts";
+import { REASON } from "./reason-codes.ts";
 
 /** Why a connection ended. Everything but `disconnect`, `refused` and `shutdown` lets the will be heard. */
 export type Ending =
   | "disconnect" // the client said goodbye
+  | "disconnect-with-will" // it said so with a reason that is not "normal" (5.0)
   | "refused" // its CONNECT was
   | "gone" // the network connection broke or was closed without a goodbye
   | "breach" // it broke the protocol, or asked for what cannot be granted
@@ -35,8 +37,27 @@ const AUTHENTICATING: Life = { at: "authenticating" };
 const CONNECTED: Life = { at: "connected" };
 const DRAINING: Life = { at: "draining" };
 
-/** What a client may send once it is connected. QoS 2 (PUBREC, PUBREL, PUBCOMP) is not spoken yet. */
-const FROM_CLIENT: ReadonlySet<number> = new Set([PUBLISH, PUBACK, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT]);
+/** What a client may send once it is connected. AUTH is not in it: no method of it is spoken. */
+const FROM_CLIENT: ReadonlySet<number> = new Set([
+  PUBLISH,
+  PUBACK,
+  PUBREC,
+  PUBREL,
+  PUBCOMP,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  PINGREQ,
+  DISCONNECT,
+]);
+
+/** What a 5.0 client is told in DISCONNECT; a breach has a reason of its own, and where nothing is given nothing is sent. */
+const GOODBYES: Readonly<Partial<Record<Ending, number>>> = {
+  breach: REASON.unspecifiedError,
+  silent: REASON.keepAliveTimeout,
+  full: REASON.quotaExceeded,
+  "taken-over": REASON.sessionTakenOver,
+  shutdown: REASON.serverShuttingDown,
+};
 
 /** Pure. Events that mean nothing here change nothing. */
 export function step(life: Life, event: LifeEvent): readonly [Life, LifeEffect] {
@@ -55,7 +76,11 @@ export function step(life: Life, event: LifeEvent): readonly [Life, LifeEffect] 
   }
 }
 
-/** [MQTT-3.1.2-8], [MQTT-3.14.4-3]. Closing down ourselves is no news about the device. */
+export function goodbyeOf(ending: Ending): number | undefined {
+  return GOODBYES[ending];
+}
+
+/** [MQTT-3.1.2-8], [MQTT-3.14.4-3], [MQTT5-3.14.4-3]. Closing down ourselves is no news about the device. */
 function fateOfWill(ending: Ending): LifeEffect {
   return ending === "disconnect" || ending === "shutdown" || ending === "refused" ? "drop-will" : "publish-will";
 }

@@ -1,13 +1,15 @@
-// The MQTT door: a port, the clients that are connected by it, and the limits they share.
+// The MQTT broker: the clients that came by its doors, the sessions they have, and the limits they share.
 // States, limits and decisions: README.md beside this file. Tests: test/wire/mqtt/, test/integration/mqtt.test.ts.
 
-import type { Authenticator, User } from "#access/authenticator.ts";
+import type { Authenticator } from "#access/authenticator.ts";
+import { UserQuotas } from "#access/user-quotas.ts";
 import type { Env } from "#base/env.ts";
-import { PetioleError, systemCode } from "#base/errors.ts";
-import { type ByteStream, type Endpoint, formatEndpoint, type Listener } from "#base/net.ts";
+import type { ByteStream, Endpoint } from "#base/net.ts";
 import { Recent } from "#base/recent.ts";
 import { Voice } from "#base/voice.ts";
 import type { AccountRouter } from "#router/router.ts";
+import type { Admitted } from "./admission.ts";
+import { type Ages, calendarAges } from "./ages.ts";
 import type { Broker, Client, MqttLimits } from "./broker.ts";
 import {
   closedStatusOf,
@@ -18,13 +20,29 @@ import {
   subscriptionStatusOf,
 } from "./client-status.ts";
 import { ClientTable } from "./client-table.ts";
+import type { ConnectRequest } from "./connect-packet.ts";
 import { MqttConnection } from "./connection.ts";
-import { MQTT_LISTEN_FAILED } from "./errors.ts";
+import { type DoorFacts, PLAIN } from "./door-facts.ts";
+import { FanOut } from "./fan-out.ts";
+import { fromNats } from "./from-nats.ts";
+import { Grant } from "./grant.ts";
 import { Workbench } from "./inbound.ts";
+import type { Keeping } from "./keeping.ts";
 import type { Ending } from "./life.ts";
+import { Mail } from "./mail.ts";
+import { type MqttDoorStatus, type MqttDoors, openMqttDoors } from "./mqtt-doors.ts";
 import { type MqttAccountFigures, type MqttStatus, MqttTally } from "./mqtt-status.ts";
 import type { MqttOptions } from "./options.ts";
+import { REASON } from "./reason-codes.ts";
+import { RetainedShelf } from "./retained-shelf.ts";
+import { SafetyQueue } from "./safety-queue.ts";
+import type { SessionDeps } from "./session.ts";
+import { type Claimed, type SessionFigures, SessionTable } from "./session-table.ts";
+import { SessionUpstream } from "./session-upstream.ts";
 import { SlabPool } from "./slab-pool.ts";
+import type { SysFigures } from "./sys-figures.ts";
+import { SysTopics } from "./sys-topics.ts";
+import { volatileKeeping } from "./volatile-keeping.ts";
 
 /** How long closing waits for messages to become safe, so that their PUBACKs still go out. */
 const DRAIN_MS = 3_000;
@@ -32,11 +50,18 @@ const DRAIN_MS = 3_000;
 const CLOSED_MAX = 1_000;
 
 export interface MqttDeps {
-  readonly env: Pick<Env, "clock" | "net" | "entropy" | "log">;
+  /** The disk is needed for TLS only. */
+  readonly env: Pick<Env, "clock" | "net" | "entropy" | "log"> & Partial<Pick<Env, "disk">>;
   readonly authenticator: Authenticator;
   /** By name. A client belongs to its user's account; one that shows no user, to `options.account`. */
   readonly accounts: ReadonlyMap<string, AccountRouter>;
   readonly limits: MqttLimits;
+  /** Keeps sessions and retained messages through power cuts; lent. Absent: nothing outlives the process. */
+  readonly keeping?: Keeping;
+  /** How long ago something was, over restarts. Absent: as the calendar says. */
+  readonly ages?: Ages;
+  /** Of the spoke, for `$SYS/broker/version`. */
+  readonly version?: string;
   /** Numbers connections for the monitor; shared by all doors so that a number means one connection. */
   readonly nextNumber?: () => number;
 }
@@ -44,68 +69,146 @@ export interface MqttDeps {
 /** Opens the port. Dispose the ingress to close it and every connection. */
 export async function openMqtt(options: MqttOptions, deps: MqttDeps, signal: AbortSignal): Promise<MqttIngress> {
   signal.throwIfAborted();
-  const ingress = new MqttIngress(options, deps);
-  try {
-    await ingress.listen(options.listen);
-  } catch (error) {
-    throw listenFault(options.listen, error);
-  }
-  if (!signal.aborted) return ingress;
-  await ingress[Symbol.asyncDispose]();
-  throw signal.reason;
+  await using scope = new AsyncDisposableStack();
+  const ingress = scope.use(new MqttIngress(options, deps));
+  ingress.restore();
+  await ingress.listen(options);
+  signal.throwIfAborted();
+  scope.move();
+  return ingress;
 }
 
 export class MqttIngress implements AsyncDisposable {
   readonly #deps: MqttDeps;
   readonly #broker: Broker;
   readonly #table: ClientTable;
+  readonly #sessions: SessionTable;
+  readonly #mail: Mail;
+  /** The retained messages of all accounts. */
+  readonly retained: RetainedShelf;
+  readonly #upstreams = new Map<AccountRouter, SessionUpstream>();
+  readonly #sys: SysTopics;
   readonly #tally = new MqttTally();
   readonly #closed = new Recent<MqttClosedStatus>(CLOSED_MAX);
   readonly #connections = new Set<MqttConnection>();
   #lastNumber = 0;
-  #listener: Listener | undefined;
+  #doors: MqttDoors | undefined;
   #closing: Promise<void> | undefined;
 
   /** For `openMqtt`. */
   constructor(options: MqttOptions, deps: MqttDeps) {
     const { clock, entropy } = deps.env;
     const log = deps.env.log.part("mqtt");
+    const keeping = deps.keeping ?? volatileKeeping();
+    const safety = new SafetyQueue(keeping);
+    const voice = new Voice(clock, log);
     this.#deps = deps;
     this.#table = new ClientTable(options.maxClients);
+    this.#mail = new Mail({ keeping, clock, bytesMax: options.maxQueuedTotal });
+    this.retained = new RetainedShelf(options.retained, { keeping, clock, log });
+    const ages = deps.ages ?? calendarAges(clock);
+    const unstatedQos = fromNats(options.fromNats);
+    this.#sys = new SysTopics({
+      clock,
+      version: `petiole ${deps.version ?? "unknown"}`,
+      interval: options.sysInterval,
+      figures: () => this.#figures(),
+    });
+    const limits = {
+      maxQueuedMessages: options.maxQueuedMessages,
+      maxQueuedBytes: Math.min(options.maxQueuedBytes, deps.limits.maxPending),
+      queueFull: options.queueFull,
+    };
+    const grant = new Grant();
+    const tell: SessionDeps["tell"] = ({ clientId, user }, about, message, facts) =>
+      voice.warn(`${about} ${clientId}`, message, { client: clientId, user: user.name, ...facts });
+    this.#sessions = new SessionTable({
+      keeping,
+      safety,
+      mail: this.#mail,
+      entropy,
+      sessionsMax: options.maxSessions,
+      depsOf: (account) => ({
+        clock,
+        ages,
+        mail: this.#mail,
+        grant,
+        limits,
+        upstream: this.#upstreams.get(account)!,
+        retained: this.retained.of(account.name),
+        sys: this.#sys,
+        unstatedQos,
+        tell,
+      }),
+    });
+    for (const account of deps.accounts.values()) {
+      this.#upstreams.set(account, new SessionUpstream(account, this.#mail, safety));
+      this.retained.of(account.name); // read from the store before its values leave memory
+    }
     this.#broker = {
       options,
       limits: deps.limits,
       clock,
       entropy,
       log,
-      voice: new Voice(clock, log),
+      voice,
       authenticator: deps.authenticator,
+      quotas: new UserQuotas(clock),
       bench: new Workbench(),
+      fanOut: new FanOut(),
       pool: new SlabPool(),
+      safety,
       account: (name) => deps.accounts.get(name),
       nextNumber: () => {
         this.#lastNumber += 1;
         return deps.nextNumber?.() ?? this.#lastNumber;
       },
       onConnect: (client) => this.#table.onConnect(client),
-      register: (client, clientId, user) => this.#register(client, clientId, user),
+      register: (client, request, admitted) => this.#register(client, request, admitted),
       onEnd: (client, ending) => this.#onEnd(client, ending),
     };
   }
 
-  /** For `openMqtt`. */
-  async listen(endpoint: Endpoint): Promise<void> {
-    this.#listener = await this.#deps.env.net.listen(endpoint, (stream) => this.#onStream(stream));
-    this.#broker.log.info("listening for MQTT", { at: formatEndpoint(this.#listener.endpoint) });
+  /** For `openMqtt`: sessions as the last life left them. */
+  restore(): void {
+    const { accounts, authenticator } = this.#deps;
+    const { log, voice } = this.#broker;
+    const count = this.#sessions.restore(
+      (name) => accounts.get(name),
+      (name) => authenticator.userNamed(name),
+      (key, words) => voice.warn(`restore ${words}`, `a kept record was left out: ${words}`, { key }),
+    );
+    if (count > 0) log.info("sessions are back from the store", { sessions: count });
   }
 
-  /** Where it really listens; tells the port when 0 was asked for. */
+  /** For `openMqtt`. */
+  async listen(options: MqttOptions): Promise<void> {
+    const { env } = this.#deps;
+    const { log, voice } = this.#broker;
+    const host = { voice, onStream: (stream: ByteStream, facts: DoorFacts) => this.onStream(stream, facts) };
+    this.#doors = await openMqttDoors(options, host, { ...env, log });
+  }
+
+  /** Where the first of its doors really listens, the plain one if there is one; tells the port when 0 was asked for. */
   get endpoint(): Endpoint {
-    return this.#listener!.endpoint;
+    return this.#doors!.endpoint;
+  }
+
+  doors(): MqttDoorStatus[] {
+    return this.#doors?.status() ?? [];
   }
 
   status(): MqttStatus {
     return this.#tally.status(this.#table.clients());
+  }
+
+  sessions(): SessionFigures {
+    return this.#sessions.figures();
+  }
+
+  /** Most clients there were at the same time. */
+  get clientsMaximum(): number {
+    return this.#table.maximum;
   }
 
   /** Those that were let in and have not ended. */
@@ -134,22 +237,69 @@ export class MqttIngress implements AsyncDisposable {
     return this.#closing;
   }
 
-  #onStream(stream: ByteStream): void {
+  /** A connection that came by one of the doors; it belongs to the broker from now on. */
+  onStream(stream: ByteStream, facts: DoorFacts = PLAIN): void {
     if (this.#closing !== undefined) {
       stream.destroy();
       return;
     }
     this.#tally.connections += 1;
-    const connection = new MqttConnection(stream, this.#broker);
+    const connection = new MqttConnection(stream, facts, this.#broker);
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
     this.#table.onAccept(connection);
   }
 
-  #register(client: Client, clientId: string, user: User): { readonly returnCode: number; readonly words: string } {
-    const answer = this.#table.register(client, clientId, user);
-    if (answer.returnCode === 0) this.#tally.accepted += 1;
-    return answer;
+  #register(client: Client, request: ConnectRequest, admitted: Admitted): Claimed {
+    const { clientId, user, account, will, expirySeconds } = admitted;
+    if (this.#sessions.belongsToAnother(clientId, user)) {
+      const words = `client id "${clientId}" belongs to another user; give each device an id of its own`;
+      return { ok: false, reason: REASON.clientIdNotValid, words };
+    }
+    if (!this.#table.hasRoomFor(clientId)) {
+      const words = `${this.#table.size} clients are connected already, which is what mqtt.max_clients allows`;
+      return { ok: false, reason: REASON.serverUnavailable, words };
+    }
+    const older = this.#table.find(clientId);
+    const crowd = older === undefined ? this.#broker.quotas.faultOf(user) : undefined; // else it takes the place of its own
+    if (crowd !== undefined) return { ok: false, reason: REASON.quotaExceeded, words: crowd };
+    older?.end("taken-over", `the same client id connected again from ${client.address}`); // [MQTT-3.1.4-2, MQTT5-3.1.4-3]
+    const claimed = this.#sessions.claim({ clientId, user, account, will, expirySeconds, isClean: request.isClean });
+    if (!claimed.ok) return claimed;
+    this.#table.add(client, clientId);
+    this.#tally.accepted += 1;
+    return claimed;
+  }
+
+  #figures(): SysFigures {
+    const { totals } = this.status();
+    const { connected, away, expired, queued, queuedBytes } = this.#sessions.figures();
+    const { messages, bytes } = this.retained.status();
+    let subscriptions = 0;
+    let sharedSubscriptions = 0;
+    for (const session of this.#sessions.all())
+      for (const { queue } of session.subscriptions.all()) {
+        subscriptions += 1;
+        if (queue !== null) sharedSubscriptions += 1;
+      }
+    return {
+      connected,
+      disconnected: away,
+      expired,
+      maximum: this.clientsMaximum,
+      sockets: totals.connections,
+      connections: totals.accepted,
+      publishesIn: totals.messagesIn,
+      publishesOut: totals.messagesOut,
+      publishesDropped: totals.dropped,
+      bytesIn: totals.bytesIn,
+      bytesOut: totals.bytesOut,
+      retained: messages,
+      stored: queued + messages,
+      storedBytes: queuedBytes + bytes,
+      subscriptions,
+      sharedSubscriptions,
+    };
   }
 
   #onEnd(client: Client, ending: Ending): void {
@@ -161,23 +311,17 @@ export class MqttIngress implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#listener?.[Symbol.asyncDispose]();
+    this.#sys[Symbol.dispose]();
+    await this.#doors?.[Symbol.asyncDispose]();
     const connections = [...this.#connections];
     using _budget = this.#deps.env.clock.after(DRAIN_MS, () => {
       for (const connection of connections) connection.end("shutdown", "the spoke is closing");
     });
     for (const connection of connections) connection.drain();
     await Promise.all(connections.map((connection) => connection.closed));
+    this.#sessions.close();
+    for (const upstream of this.#upstreams.values()) upstream[Symbol.dispose]();
+    this.retained[Symbol.dispose]();
+    this.#broker.safety[Symbol.dispose]();
   }
-}
-
-function listenFault(endpoint: Endpoint, cause: unknown): PetioleError {
-  const at = formatEndpoint(endpoint);
-  const why = {
-    EADDRINUSE: "another program uses this port; stop it, or change mqtt.listen",
-    EACCES: "ports below 1024 need a privilege; choose another port in mqtt.listen",
-    EADDRNOTAVAIL: "this machine has no such address; change mqtt.listen, 0.0.0.0 means every network",
-  }[systemCode(cause) ?? ""];
-  const message = `cannot listen for MQTT on ${at}${why === undefined ? "" : `: ${why}`}`;
-  return new PetioleError(MQTT_LISTEN_FAILED, message, { remedy: "backoff", cause });
 }

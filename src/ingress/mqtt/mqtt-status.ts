@@ -21,9 +21,9 @@ export interface MqttClientStatus extends MqttFigures {
   /** Milliseconds since 1970. */
   readonly since: number;
   readonly subscriptions: number;
-  /** QoS 1 messages from it that are not safe yet. */
+  /** QoS 1 and 2 messages from it that are not safe yet. */
   readonly owedAcks: number;
-  /** QoS 1 messages to it: sent and not acknowledged, and waiting. */
+  /** QoS 1 and 2 messages to it: sent and not acknowledged, and waiting. */
   readonly inflight: number;
   readonly queued: number;
 }
@@ -83,36 +83,37 @@ export class MqttTally {
 }
 
 function add(figures: Map<string, MqttAccountFigures>, client: Client, slow: number): void {
-  if (client.session === undefined) return;
-  const { accountName } = client.session;
-  const past = figures.get(accountName) ?? { ...NOTHING, slow: 0 };
-  figures.set(accountName, { ...sum(past, figuresOf(client)), slow: past.slow + slow });
+  if (client.conversation === undefined) return;
+  const { name } = client.conversation.session.account;
+  const past = figures.get(name) ?? { ...NOTHING, slow: 0 };
+  figures.set(name, { ...sum(past, figuresOf(client)), slow: past.slow + slow });
 }
 
 export function clientStatus(client: Client): MqttClientStatus | undefined {
-  const { session } = client;
-  if (session === undefined) return undefined;
+  const { conversation } = client;
+  if (conversation === undefined) return undefined;
+  const { session } = conversation;
   return {
     clientId: session.clientId,
     user: session.user.name,
     address: client.address,
     since: client.sinceWall,
     subscriptions: session.subscriptions.size,
-    owedAcks: session.owedAcks,
+    owedAcks: conversation.owedAcks,
     inflight: session.deliveries.inflight,
     queued: session.deliveries.queued,
     ...figuresOf(client),
   };
 }
 
-function figuresOf({ bytesIn, bytesOut, session }: Client): MqttFigures {
+function figuresOf({ bytesIn, bytesOut, conversation }: Client): MqttFigures {
   return {
-    messagesIn: session?.inbound.messages ?? 0,
+    messagesIn: conversation?.inbound?.messages ?? 0,
     bytesIn,
-    messagesOut: session?.deliveries.sent ?? 0,
+    messagesOut: conversation?.wire.sent ?? 0,
     bytesOut,
-    refused: session?.inbound.dropped ?? 0,
-    dropped: session?.deliveries.dropped ?? 0,
+    refused: conversation?.inbound?.dropped ?? 0,
+    dropped: conversation?.dropped ?? 0,
   };
 }
 

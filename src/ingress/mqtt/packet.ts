@@ -14,6 +14,8 @@ export const UNSUBACK = 11;
 export const PINGREQ = 12;
 export const PINGRESP = 13;
 export const DISCONNECT = 14;
+/** 5.0 only. */
+export const AUTH = 15;
 
 const NAMES = [
   "reserved packet 0",
@@ -31,7 +33,7 @@ const NAMES = [
   "PINGREQ",
   "PINGRESP",
   "DISCONNECT",
-  "reserved packet 15",
+  "AUTH",
 ] as const;
 
 export function packetName(type: number): string {
@@ -43,28 +45,18 @@ export function requiredFlags(type: number): number {
   return type === PUBREL || type === SUBSCRIBE || type === UNSUBSCRIBE ? 2 : 0;
 }
 
-/** CONNACK return codes of MQTT 3.1.1, table 3.1. */
-export const CONNACK_ACCEPTED = 0;
-export const CONNACK_UNACCEPTABLE_VERSION = 1;
-export const CONNACK_IDENTIFIER_REJECTED = 2;
-export const CONNACK_SERVER_UNAVAILABLE = 3;
-export const CONNACK_BAD_CREDENTIALS = 4;
-export const CONNACK_NOT_AUTHORIZED = 5;
-
-/** SUBACK return code: this filter was refused. */
-export const SUBACK_FAILURE = 0x80;
-
-/** The most QoS a subscription is granted; QoS 2 comes with persistent sessions. */
-export const QOS_MAX = 1;
-
 /** Writes first byte and remaining length; returns the offset behind them. */
 export function writeFixedHeader(target: Buffer, at: number, first: number, remaining: number): number {
   target[at++] = first;
-  let rest = remaining;
-  while (rest > 127) {
-    target[at++] = (rest & 127) | 128;
-    rest >>>= 7;
+  return writeVarint(target, at, remaining);
+}
+
+/** A variable byte integer, 0 … 268,435,455; returns the offset behind it. */
+export function writeVarint(target: Buffer, at: number, value: number): number {
+  while (value > 127) {
+    target[at++] = (value & 127) | 128;
+    value >>>= 7;
   }
-  target[at++] = rest;
+  target[at++] = value;
   return at;
 }

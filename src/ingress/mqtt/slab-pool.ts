@@ -13,8 +13,9 @@ export class SlabPool {
 
   /** A slab of at least `bytes`; its content is whatever was there. */
   take(bytes: number): Buffer {
-    const size = Math.max(SLAB_BYTES_MIN, 2 ** Math.ceil(Math.log2(bytes)));
-    const slab = this.#free[Math.log2(size)]?.pop();
+    const power = 32 - Math.clz32(Math.max(SLAB_BYTES_MIN, bytes) - 1);
+    const size = 2 ** power;
+    const slab = this.#free[power]?.pop();
     if (slab === undefined) return Buffer.allocUnsafeSlow(size);
     this.#keptBytes -= size;
     return slab;
@@ -23,7 +24,7 @@ export class SlabPool {
   /** Only slabs from `take`, once each, when nobody reads them any more. */
   giveBack(slab: Buffer): void {
     if (slab.length > SLAB_BYTES_MAX || this.#keptBytes + slab.length > KEPT_BYTES_MAX) return;
-    const power = Math.log2(slab.length);
+    const power = 31 - Math.clz32(slab.length);
     this.#keptBytes += slab.length;
     (this.#free[power] ??= []).push(slab);
   }

@@ -1,44 +1,91 @@
-// The topic filters of one client, as subscriptions of its account. A filter that ends in "/#" is two of them.
+// The topic filters of one session, as subscriptions of its account. A filter that ends in "/#" is two of them; `$share/group/filter`
+// is a member of a queue group, so MQTT and NATS members share one group.
 
 import { isUtf8 } from "node:buffer";
 import type { Permissions } from "#access/permissions.ts";
 import { permits } from "#access/permissions.ts";
 import type { Sink, Subscription } from "#core/sink.ts";
 import { filterCovers, filtersOverlap } from "#core/subject.ts";
-import type { AccountRouter } from "#router/router.ts";
 import { malformed } from "./errors.ts";
-import { QOS_MAX, SUBACK_FAILURE } from "./packet.ts";
-import { displayTopic, isHiddenFrom, isNameable, mapFilter } from "./topic.ts";
+import type { Mark } from "./keeping.ts";
+import { REASON } from "./reason-codes.ts";
+import type { SessionFile } from "./session-file.ts";
+import type { FilterRecord } from "./session-records.ts";
+import type { SessionUpstream } from "./session-upstream.ts";
+import type { Interest } from "./sys-interest.ts";
+import { displayTopic, filterReasonOf, isHiddenFrom, isNameable, mapSubscription } from "./topic.ts";
 
-/** Topic filters of one client at a time. */
+/** Topic filters of one session at a time. */
 export const FILTERS_MAX = 1000;
 
 export interface SubscriptionEvents {
-  /** A filter was refused with SUBACK 0x80. */
+  /** A filter was refused. */
   onRefused(topicFilter: string, words: string): void;
   /** A subject matches, but no PUBLISH may carry it as a topic. */
   onUnnameable(subject: string): void;
 }
 
+/** The session whose subscriptions these are, as they need it. */
+export interface Subscriber extends Sink {
+  readonly permissions: Permissions;
+  readonly isConnected: boolean;
+}
+
+export interface SubscriptionDeps {
+  /** The account, and the broker itself for $SYS. */
+  readonly interest: Interest;
+  readonly subscriber: Subscriber;
+  readonly upstream: SessionUpstream;
+  /** null: the session is not kept. */
+  readonly file: SessionFile | null;
+  readonly events: SubscriptionEvents;
+}
+
+/** What a SUBSCRIBE asks for one filter. */
+export type FilterOptions = FilterRecord;
+
+export interface Answer {
+  /** The QoS granted, or why not. */
+  readonly reason: number;
+  readonly isNew: boolean;
+  readonly isShared: boolean;
+  readonly subscriptions: readonly MqttSubscription[];
+  /** Not before it is safe may the client be told. */
+  readonly mark: Mark;
+}
+
+interface Entry {
+  /** On flash. */
+  readonly id: number;
+  readonly subscriptions: readonly MqttSubscription[];
+  readonly isShared: boolean;
+}
+
 export class MqttSubscription implements Subscription {
   readonly filter: string;
-  readonly queue = null;
+  readonly queue: string | null;
   readonly sink: Sink;
   /** Replaced when the same filter is subscribed again. */
-  qos: 0 | 1;
-  readonly #permissions: Permissions;
+  options: FilterOptions;
+  readonly #subscriber: Subscriber;
   readonly #events: SubscriptionEvents;
 
-  constructor(filter: string, qos: 0 | 1, sink: Sink, permissions: Permissions, events: SubscriptionEvents) {
+  constructor(filter: string, queue: string | null, options: FilterOptions, subscriber: Subscriber, events: SubscriptionEvents) {
     this.filter = filter;
-    this.qos = qos;
-    this.sink = sink;
-    this.#permissions = permissions;
+    this.queue = queue;
+    this.options = options;
+    this.sink = subscriber;
+    this.#subscriber = subscriber;
     this.#events = events;
   }
 
+  /** Among the members of a group those go first whose client is there. */
+  get isReady(): boolean {
+    return this.#subscriber.isConnected;
+  }
+
   mayReceive(subject: string): boolean {
-    if (isHiddenFrom(this.filter, subject) || !permits(this.#permissions.subscribe, subject)) return false;
+    if (isHiddenFrom(this.filter, subject) || !permits(this.#subscriber.permissions.subscribe, subject)) return false;
     if (isNameable(subject, isUtf8(Buffer.from(subject, "latin1")))) return true;
     this.#events.onUnnameable(subject);
     return false;
@@ -46,17 +93,12 @@ export class MqttSubscription implements Subscription {
 }
 
 export class Subscriptions {
-  readonly #account: AccountRouter;
-  readonly #sink: Sink;
-  readonly #permissions: Permissions;
-  readonly #events: SubscriptionEvents;
-  readonly #byTopicFilter = new Map<string, readonly MqttSubscription[]>();
+  readonly #deps: SubscriptionDeps;
+  readonly #byTopicFilter = new Map<string, Entry>();
+  #lastId = 0;
 
-  constructor(account: AccountRouter, sink: Sink, permissions: Permissions, events: SubscriptionEvents) {
-    this.#account = account;
-    this.#sink = sink;
-    this.#permissions = permissions;
-    this.#events = events;
+  constructor(deps: SubscriptionDeps) {
+    this.#deps = deps;
   }
 
   get size(): number {
@@ -64,44 +106,96 @@ export class Subscriptions {
   }
 
   *all(): Iterable<MqttSubscription> {
-    for (const subscriptions of this.#byTopicFilter.values()) yield* subscriptions;
+    for (const { subscriptions } of this.#byTopicFilter.values()) yield* subscriptions;
   }
 
-  /** Returns the SUBACK return code. `topicFilter` in latin1 form. */
-  add(topicFilter: string, wantedQos: number): number {
-    const subjects = mapFilter(topicFilter);
-    if ("words" in subjects) {
-      if (subjects.isMalformed) throw malformed(`topic filter "${displayTopic(topicFilter)}": ${subjects.words}`);
-      return this.#refuse(topicFilter, subjects.words);
+  of(topicFilter: string): readonly MqttSubscription[] {
+    return this.#byTopicFilter.get(topicFilter)?.subscriptions ?? [];
+  }
+
+  /** Numbers under which the filters are kept. */
+  *ids(): Iterable<number> {
+    for (const { id } of this.#byTopicFilter.values()) yield id;
+  }
+
+  add(options: FilterOptions): Answer {
+    const topicFilter = options.filter;
+    const mapped = mapSubscription(topicFilter);
+    if ("words" in mapped) {
+      if (mapped.isMalformed) throw malformed(`topic filter "${displayTopic(topicFilter)}": ${mapped.words}`);
+      return this.#refuse(topicFilter, filterReasonOf(mapped), mapped.words);
     }
-    if (subjects.every((subject) => !mayOverlap(this.#permissions, subject))) {
-      return this.#refuse(topicFilter, "the user's permissions allow no subject under it");
+    const { subjects, queue } = mapped;
+    if (subjects.every((subject) => !mayOverlap(this.#deps.subscriber.permissions, subject))) {
+      return this.#refuse(topicFilter, REASON.notAuthorized, "the user's permissions allow no subject under it");
     }
-    const qos = Math.min(wantedQos, QOS_MAX) as 0 | 1;
     const known = this.#byTopicFilter.get(topicFilter);
     if (known !== undefined) {
-      for (const subscription of known) subscription.qos = qos;
-      return qos;
+      for (const subscription of known.subscriptions) subscription.options = options; // the flow goes on [MQTT-3.8.4-3, MQTT5-3.8.4-3]
+      return this.#granted(known, false, options);
     }
-    if (this.size >= FILTERS_MAX) return this.#refuse(topicFilter, `a client may have ${FILTERS_MAX} filters`);
-    const added = subjects.map((subject) => new MqttSubscription(subject, qos, this.#sink, this.#permissions, this.#events));
-    this.#byTopicFilter.set(topicFilter, added);
-    for (const subscription of added) this.#account.subscribe(subscription);
-    return qos;
+    if (this.size >= FILTERS_MAX) {
+      return this.#refuse(topicFilter, REASON.quotaExceeded, `a client may have ${FILTERS_MAX} filters`);
+    }
+    if (this.#deps.file?.isFull === true) {
+      return this.#refuse(topicFilter, REASON.quotaExceeded, "there is no room to keep it for the session");
+    }
+    this.#lastId += 1;
+    return this.#granted(this.#insert(this.#lastId, options, subjects, queue === "" ? null : queue), true, options);
   }
 
-  remove(topicFilter: string): void {
-    for (const subscription of this.#byTopicFilter.get(topicFilter) ?? []) this.#account.unsubscribe(subscription);
+  /** One that was granted in an earlier life. False: it cannot be one any more. */
+  restore(id: number, options: FilterOptions): boolean {
+    const mapped = mapSubscription(options.filter);
+    if ("words" in mapped) return false;
+    this.#lastId = Math.max(this.#lastId, id);
+    this.#insert(id, options, mapped.subjects, mapped.queue === "" ? null : mapped.queue);
+    return true;
+  }
+
+  /** The mark to wait for; undefined: there was no such filter. */
+  remove(topicFilter: string): Mark | undefined {
+    const entry = this.#byTopicFilter.get(topicFilter);
+    if (entry === undefined) return undefined;
     this.#byTopicFilter.delete(topicFilter);
+    this.#detach(entry);
+    return this.#deps.file?.removeFilter(entry.id) ?? 0;
   }
 
+  /** None any more, in memory: what is kept of them is not touched. */
   clear(): void {
-    for (const topicFilter of [...this.#byTopicFilter.keys()]) this.remove(topicFilter);
+    for (const entry of this.#byTopicFilter.values()) this.#detach(entry);
+    this.#byTopicFilter.clear();
   }
 
-  #refuse(topicFilter: string, words: string): number {
-    this.#events.onRefused(topicFilter, words);
-    return SUBACK_FAILURE;
+  #insert(id: number, options: FilterOptions, subjects: readonly string[], group: string | null): Entry {
+    const { events, file, interest, subscriber, upstream } = this.#deps;
+    const subscriptions = subjects.map((subject) => new MqttSubscription(subject, group, options, subscriber, events));
+    const entry = { id, subscriptions, isShared: group !== null };
+    this.#byTopicFilter.set(options.filter, entry);
+    for (const subscription of subscriptions) {
+      if (file !== null) upstream.add(subscription); // before the router works out routes that need it
+      interest.subscribe(subscription);
+    }
+    return entry;
+  }
+
+  #detach({ subscriptions }: Entry): void {
+    const { file, interest, upstream } = this.#deps;
+    for (const subscription of subscriptions) {
+      if (file !== null) upstream.remove(subscription);
+      interest.unsubscribe(subscription);
+    }
+  }
+
+  #granted({ id, subscriptions, isShared }: Entry, isNew: boolean, options: FilterOptions): Answer {
+    const mark = this.#deps.file?.saveFilter(id, options) ?? 0;
+    return { reason: options.qos, isNew, isShared, subscriptions, mark };
+  }
+
+  #refuse(topicFilter: string, reason: number, words: string): Answer {
+    this.#deps.events.onRefused(topicFilter, words);
+    return { reason, isNew: false, isShared: false, subscriptions: [], mark: 0 };
   }
 }
 

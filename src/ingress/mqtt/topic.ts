@@ -1,37 +1,51 @@
-// MQTT topic ↔ NATS subject, reversible: no two topics share a subject, no topic becomes a wildcard.
+// MQTT topic ↔ NATS subject, reversible: every topic a device may use has a subject, no two share one, none becomes a wildcard.
 //
 //   plant/7/temp  ↔  plant.7.temp        a level is a token
 //   a//b          ↔  a./.b               an empty level is the token "/"
 //   a.b/c         ↔  a//b.c              a dot inside a level is "//"
+//   my room/*     ↔  my/sroom./a         a space is "/s"; a level that is just * or > is "/a" or "/g"
 //   a/+/#         →  a.*.>  and  a.*     "#" matches its parent level too, so such a filter is two subscriptions
 //
 // Topics and subjects are latin1 strings here, one char per byte of UTF-8 (core/subject.ts); whether the bytes are
-// well-formed was checked by whoever read them. Source: nats-server's mapping; the table is in README.md.
+// well-formed was checked by whoever read them. Source: nats-server's mapping (the table is in README.md), with the line of "/s", "/a" and
+// "/g" added: nats-server makes no subject with a lone "/" before another byte.
 
 import { isReserved, SUBJECT_BYTES_MAX } from "#core/subject.ts";
+import { REASON } from "./reason-codes.ts";
 
-/** Why a topic or filter was not taken. `isMalformed`: the standard forbids it, the connection ends. */
+/** Why a topic or filter was not taken. */
 export interface TopicFault {
+  /** The standard forbids it: the connection ends. */
   readonly isMalformed: boolean;
   readonly words: string;
+  /** What a 5.0 client is told, as a publisher; as a subscriber it is told `filterReasonOf`. */
+  readonly reason: number;
 }
 
-const EMPTY: TopicFault = { isMalformed: true, words: "it is empty" };
-const NULL_CHARACTER: TopicFault = { isMalformed: true, words: "it contains the character U+0000" };
-const WILDCARD: TopicFault = { isMalformed: true, words: "it contains a wildcard (+ or #)" };
-const MISPLACED: TopicFault = { isMalformed: false, words: "+ and # must be a whole level, and # the last one" };
-const WHITE_SPACE: TopicFault = {
-  isMalformed: false,
-  words: "white space and control characters have no place in a NATS subject",
-};
-const NATS_WILDCARD: TopicFault = { isMalformed: false, words: "a level that is just * or > would be a wildcard in NATS" };
-const RESERVED: TopicFault = { isMalformed: false, words: "this name is reserved for the system" };
-const SHARED: TopicFault = { isMalformed: false, words: "shared subscriptions ($share/…) are not supported yet" };
-const TOO_LONG: TopicFault = { isMalformed: false, words: `its subject would be longer than ${SUBJECT_BYTES_MAX} bytes` };
+/** What a filter means for the router. */
+export interface MappedFilter {
+  /** One subject, or two where # stands behind a level. */
+  readonly subjects: readonly string[];
+  /** Queue group of a shared subscription; "" for an ordinary one. */
+  readonly queue: string;
+}
 
-/** First levels that belong to NATS itself: a device must not forge stored messages, API calls or server events. */
-const NO_PUBLISH = new Set(["$MQTT", "$JS", "$SYS", "$LDS"]);
+const EMPTY: TopicFault = { isMalformed: true, words: "it is empty", reason: REASON.protocolError };
+const NULL_CHARACTER = breach("it contains the character U+0000");
+const WILDCARD = breach("it contains a wildcard (+ or #)");
+const MISPLACED = refusal("+ and # must be a whole level, and # the last one");
+const CONTROL = refusal("control characters have no place in a topic");
+const RESERVED = refusal("this name is reserved for the system");
+const SHARED = refusal("a shared subscription is $share/group/filter, the group without + and #");
+const TOO_LONG = refusal(`its subject would be longer than ${SUBJECT_BYTES_MAX} bytes`);
+
+/** First levels that belong to NATS or to us: a device must not forge stored messages, API calls, server events or our own reports. */
+const NO_PUBLISH = new Set(["$MQTT", "$JS", "$SYS", "$LDS", "$PETIOLE"]);
 const NO_SUBSCRIBE = new Set(["$MQTT", "$LDS"]);
+const SHARE = "$share/";
+
+/** Levels of no or one character that are not their own token. */
+const LONE: Readonly<Record<string, string>> = { "": "/", "*": "/a", ">": "/g", ".": "//", " ": "/s" };
 
 /** The subject of a topic name, or why it has none. */
 export function mapTopic(topic: string): string | TopicFault {
@@ -41,12 +55,22 @@ export function mapTopic(topic: string): string | TopicFault {
   if (topic.includes("+") || topic.includes("#")) return WILDCARD;
   if (topic.length > SUBJECT_BYTES_MAX) return TOO_LONG; // a subject is never shorter than its topic
   const levels = topic.split("/");
-  if (levels.some(isNatsWildcard)) return NATS_WILDCARD;
   if (NO_PUBLISH.has(levels[0]!)) return RESERVED;
   return checkLength(levels.map(toToken).join("."));
 }
 
-/** The one or two subjects to subscribe to for a topic filter, or why it is refused. */
+/** What to subscribe to for a topic filter, shared or not, or why it is refused. */
+export function mapSubscription(filter: string): MappedFilter | TopicFault {
+  if (!filter.startsWith(SHARE)) return withQueue(filter, "");
+  const slash = filter.indexOf("/", SHARE.length);
+  const group = filter.slice(SHARE.length, Math.max(slash, SHARE.length));
+  if (group === "" || group.includes("+") || group.includes("#") || slash === filter.length - 1) return SHARED; // [MQTT5-4.8.2-1, MQTT5-4.8.2-2]
+  const fault = characterFault(group);
+  if (fault !== undefined) return fault;
+  return withQueue(filter.slice(slash + 1), group.replaceAll(" ", "/s")); // a group has no slash, a queue name no space
+}
+
+/** The one or two subjects to subscribe to for a topic filter that is not shared, or why it is refused. */
 export function mapFilter(filter: string): readonly string[] | TopicFault {
   if (filter.length === 0) return EMPTY;
   const fault = characterFault(filter);
@@ -57,7 +81,6 @@ export function mapFilter(filter: string): readonly string[] | TopicFault {
   for (const [i, level] of levels.entries()) {
     const isWild = level.includes("+") || level.includes("#");
     if (isWild && (level.length > 1 || (level === "#" && i < levels.length - 1))) return MISPLACED;
-    if (isNatsWildcard(level)) return NATS_WILDCARD;
     tokens.push(level === "+" ? "*" : level === "#" ? ">" : toToken(level));
   }
   if (levels[0] === "$share") return SHARED;
@@ -68,10 +91,15 @@ export function mapFilter(filter: string): readonly string[] | TopicFault {
   return isParentToo ? [subject, tokens.slice(0, -1).join(".")] : [subject];
 }
 
+/** What a 5.0 client is told in SUBACK about a filter with this fault. */
+export function filterReasonOf(fault: TopicFault): number {
+  return fault.isMalformed ? fault.reason : REASON.topicFilterInvalid;
+}
+
 /** The topic of a literal subject: the way back of `mapTopic`. Subjects no topic has lose a lone "/" inside a token. */
 export function subjectToTopic(subject: string): string {
-  const dotted = subject.replaceAll(".", "\n"); // a subject has no line feed
-  return dotted.replaceAll(/\/\/?/g, (slashes) => (slashes.length === 2 ? "." : "")).replaceAll("\n", "/");
+  if (!subject.includes("/")) return subject.replaceAll(".", "/");
+  return subject.split(".").map(toLevel).join("/");
 }
 
 /** Can a PUBLISH to a client carry this subject as its topic [MQTT-3.3.2-2]? `isWellFormed`: its bytes are UTF-8. */
@@ -96,19 +124,42 @@ function characterFault(topic: string): TopicFault | undefined {
   for (let i = 0; i < topic.length; i++) {
     const byte = topic.charCodeAt(i);
     if (byte === 0) return NULL_CHARACTER;
-    if (byte <= 0x20 || byte === 0x7f) fault = WHITE_SPACE;
+    if (byte < 0x20 || byte === 0x7f) fault = CONTROL;
+    // U+0080 … U+009F: C2, then that byte. C2 begins no other kind of character.
+    if (byte === 0xc2 && topic.charCodeAt(i + 1) < 0xa0) fault = CONTROL;
   }
   return fault;
 }
 
-function isNatsWildcard(level: string): boolean {
-  return level === "*" || level === ">";
+function toToken(level: string): string {
+  if (level.length < 2) return LONE[level] ?? level;
+  return level.replaceAll(".", "//").replaceAll(" ", "/s");
 }
 
-function toToken(level: string): string {
-  return level === "" ? "/" : level.replaceAll(".", "//");
+function toLevel(token: string): string {
+  if (!token.includes("/")) return token;
+  if (token === "/a") return "*";
+  if (token === "/g") return ">";
+  return token.replaceAll(/\/[/s]?/g, unescaped);
+}
+
+function unescaped(pair: string): string {
+  return pair === "//" ? "." : pair === "/s" ? " " : "";
+}
+
+function withQueue(filter: string, queue: string): MappedFilter | TopicFault {
+  const subjects = mapFilter(filter);
+  return "words" in subjects ? subjects : { subjects, queue };
 }
 
 function checkLength(subject: string): string | TopicFault {
   return subject.length > SUBJECT_BYTES_MAX ? TOO_LONG : subject;
+}
+
+function breach(words: string): TopicFault {
+  return { isMalformed: true, words, reason: REASON.malformedPacket };
+}
+
+function refusal(words: string): TopicFault {
+  return { isMalformed: false, words, reason: REASON.topicNameInvalid };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CONNECT_TIMEOUT_MS } from "#ingress/mqtt/connection.ts";
+import { CONNECT_TIMEOUT_MS } from "#ingress/mqtt/patience.ts";
 import { connect, hex, MqttDoor, PASSWORD, packet, publish, subscribe, text } from "./harness.ts";
 
 test("a CONNECT is answered with CONNACK 0, session present 0", async () => {
@@ -19,7 +19,7 @@ test("MQTT 3.1 is spoken too", async () => {
 });
 
 for (const [name, options] of [
-  ["5.0", { level: 5 }],
+  ["6", { level: 6 }],
   ["3.1 under the name of 3.1.1", { level: 3 }],
   ["3.1.1 under the name of 3.1", { protocol: "MQIsdp", level: 4 }],
   ["a bridge's 128 + 4", { level: 132 }],
@@ -29,15 +29,16 @@ for (const [name, options] of [
     await using device = await door.dial();
     device.send(connect(options));
     await device.isClosed("20 02 00 01");
-    assert.ok(door.said("version of MQTT other than 3.1.1"));
+    assert.ok(door.said("3.1, 3.1.1 and 5.0 are spoken here"));
   });
 }
 
-test("a CONNECT of MQTT 5.0 with properties is answered with return code 1 as well", async () => {
+test("a CONNECT of MQTT 5.0 with properties is answered in 5.0, with the limits of the broker", async () => {
   await using door = await MqttDoor.open();
   await using device = await door.dial();
   device.send("10 13 00 04 4d 51 54 54 05 02 00 3c 05 11 00 00 00 0a 00 01 61");
-  await device.isClosed("20 02 00 01");
+  await device.receives("20 0e 00 00 0b 21 00 64 27 00 04 00 00 22 00 20");
+  await device.isIdle();
 });
 
 for (const [name, bytes] of [
@@ -125,12 +126,14 @@ test("client ids with spaces, dots, colons and umlauts are taken", async () => {
   await long.isClosed("20 02 00 02");
 });
 
-test("clean session 0 is accepted with session present 0, and the log says that nothing is kept", async () => {
+test("MQTT-3.2.2-3: clean session 0 is answered with session present 0 the first time, and with 1 when the client comes back", async () => {
   await using door = await MqttDoor.open();
-  await using device = await door.dial();
-  device.send(connect({ clientId: "keeper", isClean: false }));
-  await device.receives("20 02 00 00");
-  assert.ok(door.said("sessions are not kept yet"));
+  const device = await door.dial();
+  device.send(connect({ clientId: "keeper", isClean: false }), hex("e0 00"));
+  await device.isClosed("20 02 00 00");
+  await using again = await door.dial();
+  again.send(connect({ clientId: "keeper", isClean: false }));
+  await again.receives("20 02 01 00");
 });
 
 test("user and password decide: right, wrong, unknown, none, not by this door", async () => {

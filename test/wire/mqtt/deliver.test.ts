@@ -10,7 +10,6 @@ test("a subscriber gets what is published, QoS 0, RETAIN 0", async () => {
   await reader.receives("90 03 00 01 00");
   writer.send(publish("a/b", "hi", { retain: true }));
   await reader.receives("30 07 00 03 61 2f 62 68 69");
-  assert.ok(door.said("retained messages are delivered live and not stored"));
 });
 
 test("MQTT-3.8.4-6: the lower of the two QoS counts, and NATS-born messages come as the subscriber asked", async () => {
@@ -18,7 +17,7 @@ test("MQTT-3.8.4-6: the lower of the two QoS counts, and NATS-born messages come
   await using reader = await door.connected("reader");
   await using writer = await door.connected("writer");
   reader.send(subscribe(1, ["zero", 0], ["one", 1], ["two", 2]));
-  await reader.receives(suback(1, 0, 1, 1)); // QoS 2 is granted 1
+  await reader.receives(suback(1, 0, 1, 2));
   for (const topic of ["zero", "one", "two"]) writer.send(publish(topic, "0"), publish(topic, "1", { packetId: 5 }));
   await reader.receives(publish("zero", "0"));
   await reader.receives(publish("zero", "1"));
@@ -85,18 +84,18 @@ test("filters that cannot be subscriptions are refused one by one", async () => 
     "#/a",
     "a/#/b",
     "+a/b",
-    "a/*",
-    "a/>",
-    ">",
-    "a b",
+    "a\tb",
     "$MQTT/#",
     "$MQTT",
     "$LDS/x",
-    "$share/g/a",
+    "$share/g",
+    "$share//a",
+    "$share/g/",
+    "$share/+/a",
     "x".repeat(2049),
   ];
-  device.send(subscribe(1, ["fine", 1], ...bad.map((filter) => [filter, 0] as const), ["a*b/c>d", 0]));
-  await device.receives(suback(1, 1, ...bad.map(() => 0x80), 0));
+  device.send(subscribe(1, ["fine", 1], ...bad.map((filter) => [filter, 0] as const), ["a*b/c>d", 0], ["a/*", 0], ["a b", 0]));
+  await device.receives(suback(1, 1, ...bad.map(() => 0x80), 0, 0, 0));
   assert.ok(door.said("subscription refused"));
 });
 
@@ -113,10 +112,10 @@ test("the permissions refuse a filter that lies wholly outside, and check the re
 test("MQTT-4.7.2-1: wildcards at the first level do not see $ names, nor the replies of requests; a filter by name does", async () => {
   await using door = await MqttDoor.open();
   await using device = await door.connected("device");
-  device.send(subscribe(1, ["#", 0], ["+/x", 0], ["+", 0], ["$SYS/#", 0], ["_INBOX/me/#", 0]));
+  device.send(subscribe(1, ["#", 0], ["+/x", 0], ["+", 0], ["$dev/#", 0], ["_INBOX/me/#", 0]));
   await device.receives(suback(1, 0, 0, 0, 0, 0));
-  for (const subject of ["$JS.x", "$x", "_INBOX.you.1", "_R_.x", "$SYS.up", "_INBOX.me.1", "plain"]) door.publish(subject, "x");
-  await device.receives(Buffer.concat(["$SYS/up", "_INBOX/me/1", "plain"].map((topic) => publish(topic, "x"))));
+  for (const subject of ["$JS.x", "$x", "_INBOX.you.1", "_R_.x", "$dev.up", "_INBOX.me.1", "plain"]) door.publish(subject, "x");
+  await device.receives(Buffer.concat(["$dev/up", "_INBOX/me/1", "plain"].map((topic) => publish(topic, "x"))));
   await device.isIdle();
 });
 
@@ -200,7 +199,8 @@ test("a queue that is full drops its oldest messages, counts them and says so on
   assert.ok(dropped > 0);
   assert.equal(queued + dropped, 100);
   device.send(...Array.from({ length: 20 }, (_, i) => puback(1 + i)));
-  await device.receives(publish("a", String(21 + dropped).padEnd(1000), { packetId: 21 }));
+  const next = 21 + dropped; // a message has its identifier from the time it is queued
+  await device.receives(publish("a", String(next).padEnd(1000), { packetId: next }));
   assert.equal(door.lines.filter((line) => line.message.includes("reads too slowly")).length, 1);
 });
 

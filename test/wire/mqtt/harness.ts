@@ -12,15 +12,20 @@ import * as net from "node:net";
 import { Authenticator, type User } from "#access/authenticator.ts";
 import { hashPassword } from "#access/password.ts";
 import { type PermissionList, UNRESTRICTED } from "#access/permissions.ts";
+import { systemDisk } from "#base/disk.ts";
 import { systemEntropy } from "#base/entropy.ts";
 import { createLog, type LogLine } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import type { Batch } from "#core/batch.ts";
 import type { Plan, Taken, Ticket } from "#core/sink.ts";
+import type { Ages } from "#ingress/mqtt/ages.ts";
+import type { Keeping } from "#ingress/mqtt/keeping.ts";
 import { type MqttIngress, openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
+import type { MqttOptions } from "#ingress/mqtt/options.ts";
 import { AccountRouter, type Door } from "#router/router.ts";
 import type { UpstreamSlot } from "#router/upstream-slot.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { mqttSettings } from "../../support/mqtt-settings.ts";
 import { batchOf, message, RecordingOrigin, RecordingUpstream } from "../../support/router-fixtures.ts";
 
 export const PASSWORD = "correct horse";
@@ -62,6 +67,16 @@ export interface DoorOptions {
   readonly noAuthUser?: string | null;
   /** false: the upstream takes messages without staging them, so they are safe at once. */
   readonly stages?: boolean;
+  /** What sessions and retained messages are kept in. */
+  readonly keeping?: Keeping;
+  /** One that goes on over several doors. */
+  readonly clock?: FakeClock;
+  /** Instead of the clock's calendar. */
+  readonly ages?: Ages;
+  /** Instead of USERS. */
+  readonly users?: readonly User[];
+  /** Laid over the settings; for other doors than the plain one. */
+  readonly settings?: Partial<MqttOptions>;
   readonly limits?: { readonly maxPayload: number; readonly maxPending: number; readonly writeDeadline: number };
 }
 
@@ -75,7 +90,7 @@ export class MqttDoor implements AsyncDisposable {
   readonly #outside: Door;
 
   static async open(options: DoorOptions = {}): Promise<MqttDoor> {
-    const clock = new FakeClock();
+    const clock = options.clock ?? new FakeClock();
     const entropy = systemEntropy();
     const lines: LogLine[] = [];
     const log = createLog(clock, "debug", (line) => void lines.push(line));
@@ -84,16 +99,16 @@ export class MqttDoor implements AsyncDisposable {
     const router = new AccountRouter("EDGE", entropy);
     const upstream = new TicketUpstream();
     upstream.stages = stages;
-    const settings = {
-      listen: { host: "127.0.0.1", port: 0 },
-      websocket: null,
-      tls: null,
-      account: "EDGE",
-      maxPacket,
-      maxClients,
+    const settings = mqttSettings({ maxPacket, maxClients, ...options.settings });
+    const authenticator = new Authenticator(options.users ?? USERS, noAuthUser, { clock, entropy });
+    const deps = {
+      env: { clock, net: systemNet(), entropy, log, disk: systemDisk() },
+      authenticator,
+      accounts: new Map([["EDGE", router]]),
+      limits,
+      ...(options.keeping !== undefined && { keeping: options.keeping }),
+      ...(options.ages !== undefined && { ages: options.ages }),
     };
-    const authenticator = new Authenticator(USERS, noAuthUser, { clock, entropy });
-    const deps = { env: { clock, net: systemNet(), entropy, log }, authenticator, accounts: new Map([["EDGE", router]]), limits };
     const ingress = await openMqtt(settings, deps, new AbortController().signal);
     return new MqttDoor(clock, router, upstream, ingress, lines);
   }
@@ -274,6 +289,18 @@ export function unsubscribe(packetId: number, ...filters: readonly string[]): Bu
 
 export function puback(packetId: number): Buffer {
   return packet(0x40, word(packetId));
+}
+
+export function pubrec(packetId: number): Buffer {
+  return packet(0x50, word(packetId));
+}
+
+export function pubrel(packetId: number): Buffer {
+  return packet(0x62, word(packetId));
+}
+
+export function pubcomp(packetId: number): Buffer {
+  return packet(0x70, word(packetId));
 }
 
 export function suback(packetId: number, ...codes: readonly number[]): Buffer {

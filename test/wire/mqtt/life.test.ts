@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PetioleError } from "#base/errors.ts";
+import { mqttSettings } from "../../support/mqtt-settings.ts";
 import { connect, hex, MqttDoor, PASSWORD, publish, suback, subscribe } from "./harness.ts";
 
 const will = { topic: "gone/device", payload: "bye", qos: 1 } as const;
@@ -48,20 +49,20 @@ test("the will is published on a breach, on silence and on a take-over", async (
   await newer.isIdle();
 });
 
-test("a will at QoS 2 is brought down to QoS 1", async () => {
+test("a will is published at its QoS, 2 included", async () => {
   await using door = await MqttDoor.open({ stages: false });
   await using reader = await door.connected("reader");
   reader.send(subscribe(1, ["gone/#", 2]));
-  await reader.receives(suback(1, 1));
+  await reader.receives(suback(1, 2));
   const device = await door.connected("device", { will: { ...will, qos: 2 } });
   device.vanish();
-  await reader.receives(publish("gone/device", "bye", { packetId: 1 }));
+  await reader.receives(publish("gone/device", "bye", { packetId: 1, qos: 2 }));
 });
 
 test("a will that could never be published is refused while somebody looks", async () => {
   await using door = await MqttDoor.open();
   for (const [topic, user] of [
-    ["a b", "ann"],
+    ["a\tb", "ann"],
     ["$SYS/x", "ann"],
     ["plant/8", "sensor"],
   ] as const) {
@@ -182,7 +183,7 @@ test("a port that is taken is a fault with a sentence of remedy", async () => {
   const { silentLog } = await import("#base/log.ts");
   const { Authenticator } = await import("#access/authenticator.ts");
   const env = { clock: door.clock, net: systemNet(), entropy: systemEntropy(), log: silentLog() };
-  const settings = { listen: door.ingress.endpoint, websocket: null, tls: null, account: "EDGE", maxPacket: 1024, maxClients: 1 };
+  const settings = mqttSettings({ listen: door.ingress.endpoint });
   const limits = { maxPayload: 1, maxPending: 1, writeDeadline: 1 };
   const deps = { env, authenticator: new Authenticator([], null, env), accounts: new Map(), limits };
   await assert.rejects(openMqtt(settings, deps, new AbortController().signal), (fault) => {

@@ -12,6 +12,7 @@ import type { ByteStream, Net } from "#base/net.ts";
 import { openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
 import { AccountRouter } from "#router/router.ts";
 import { FakeClock, turn } from "../../support/fake-clock.ts";
+import { mqttSettings } from "../../support/mqtt-settings.ts";
 import { connect, publish, TicketUpstream, USERS } from "./harness.ts";
 
 /** A client whose every chunk is ours to cut; what is sent to it is gathered. */
@@ -48,14 +49,7 @@ async function opened() {
       return { endpoint, [Symbol.asyncDispose]: async () => undefined };
     },
   };
-  const options = {
-    listen: { host: "test", port: 1 },
-    websocket: null,
-    tls: null,
-    account: "EDGE",
-    maxPacket: 262_144,
-    maxClients: 10,
-  };
+  const options = mqttSettings({ listen: { host: "test", port: 1 } });
   const authenticator = new Authenticator(USERS, "anyone", { clock, entropy });
   const limits = { maxPayload: 1_048_576, maxPending: 16_777_216, writeDeadline: 10_000 };
   const deps = { env: { clock, net, entropy, log: silentLog() }, authenticator, accounts: new Map([["EDGE", router]]), limits };

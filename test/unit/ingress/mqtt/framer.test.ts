@@ -144,3 +144,18 @@ test("a packet in single bytes costs time in proportion to its bytes", () => {
   const took = performance.now() - started;
   assert.ok(took < 2000, `256 KiB in single bytes took ${took.toFixed(0)} ms`); // a quadratic one takes tens of seconds
 });
+
+test("MQTT5-1.5.5-1: a length in more bytes than it needs is told, and refused once that is asked for", () => {
+  const framer = new Framer(1000);
+  framer.accept(Buffer.from([0xc0, 0x80, 0x00, 0xd0, 0x00]));
+  assert.ok(framer.next());
+  assert.deepEqual([framer.isLengthPadded, framer.start, framer.end], [true, 3, 3]);
+  assert.ok(framer.next());
+  assert.equal(framer.isLengthPadded, false);
+  framer.refusesPaddedLengths = true;
+  framer.accept(Buffer.from([0x30, 0x81, 0x01]));
+  assert.ok(!framer.next(), "129 bytes in two bytes of length are as short as can be");
+  framer.clear();
+  framer.accept(Buffer.from([0x30, 0x81, 0x80, 0x00]));
+  assert.throws(() => framer.next(), { code: "MQTT_MALFORMED" });
+});

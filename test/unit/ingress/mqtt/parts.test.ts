@@ -86,7 +86,7 @@ test("before CONNECT nothing but CONNECT is expected, after it no second one", (
   const handled = Array.from({ length: 16 }, (_, type) => type).filter(
     (type) => step(connected, { on: "packet", type })[1] === "handle",
   );
-  assert.deepEqual(handled, [3, 4, 8, 10, 12, 14]);
+  assert.deepEqual(handled, [3, 4, 5, 6, 7, 8, 10, 12, 14]);
 });
 
 test("the will is published for every ending of a connected client but a goodbye, a refusal and our own closing", () => {

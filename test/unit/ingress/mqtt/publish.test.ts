@@ -1,52 +1,93 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PublishParts, publishBytesMax, setPacketId, writePublish } from "#ingress/mqtt/publish.ts";
-import { batchOf, message } from "../../../support/router-fixtures.ts";
-import { publish } from "../../../wire/mqtt/harness.ts";
+import { reasonOf } from "#ingress/mqtt/errors.ts";
+import { PublishParts } from "#ingress/mqtt/publish.ts";
+import type { MqttVersion } from "#ingress/mqtt/version.ts";
+import { property, publishPacket } from "../../../support/mqtt-bytes.ts";
 
-function written(subject: string, payload: string, packetId: number): Buffer {
-  const batch = batchOf(message("first", "x"), message(subject, payload));
-  const target = Buffer.alloc(publishBytesMax(batch, 1) + 3, 0xee);
-  const end = writePublish(target, 3, batch, 1, packetId);
-  assert.ok(end - 3 <= publishBytesMax(batch, 1));
-  return target.subarray(3, end);
-}
-
-test("a message is written as the PUBLISH it is, at the edges of every length", () => {
-  for (const bytes of [0, 1, 120, 121, 122, 123, 16_370, 16_376, 16_380, 16_384, 2_097_140, 2_097_152]) {
-    const payload = "p".repeat(bytes);
-    assert.deepEqual(written("a.b", payload, 0), publish("a/b", payload), `${bytes} bytes, QoS 0`);
-    assert.deepEqual(written("a.b", payload, 0x1234), publish("a/b", payload, { packetId: 0x1234 }), `${bytes} bytes, QoS 1`);
-  }
-});
-
-test("a subject with slashes is written as its topic", () => {
-  assert.deepEqual(written("a//b.c", "x", 0), publish("a.b/c", "x"));
-  assert.deepEqual(written("/.a./", "x", 7), publish("/a/", "x", { packetId: 7 }));
-});
-
-test("the packet identifier of a written PUBLISH can be put right, whatever its length", () => {
-  for (const bytes of [0, 200, 20_000]) {
-    const packet = Buffer.from(written("a.b", "p".repeat(bytes), 1));
-    setPacketId(packet, 0xabcd);
-    assert.deepEqual(packet, publish("a/b", "p".repeat(bytes), { packetId: 0xabcd }));
-  }
-});
+const VERSIONS: readonly MqttVersion[] = [3, 4, 5];
 
 test("the parts of a PUBLISH are found where they lie", () => {
+  for (const version of VERSIONS) {
+    for (const qos of [1, 2] as const) {
+      const parts = new PublishParts();
+      const bytes = publishPacket(version, { qos, packetId: 0x0102, flags: 9, payload: Buffer.from("xyz") });
+      parts.read(bytes, bytes[0]!, 2, bytes.length, version);
+      const { isRetained, isDuplicate, packetId, topicAlias, hasProperties } = parts;
+      assert.deepEqual(
+        { qos: parts.qos, isRetained, isDuplicate, packetId, topicAlias, hasProperties },
+        { qos, isRetained: true, isDuplicate: true, packetId: 0x0102, topicAlias: 0, hasProperties: false },
+      );
+      assert.equal(bytes.toString("utf8", parts.payload), "xyz");
+      assert.equal(bytes.toString("utf8", parts.topic, parts.topicEnd), "a/b");
+    }
+  }
+});
+
+test("nothing of an earlier PUBLISH is found in a later one", () => {
   const parts = new PublishParts();
-  const bytes = publish("a/b", "xyz", { packetId: 0x0102, retain: true });
-  parts.read(bytes, bytes[0]!, 2, bytes.length);
-  assert.deepEqual(
-    { qos: parts.qos, isRetained: parts.isRetained, packetId: parts.packetId, payload: bytes.toString("utf8", parts.payload) },
-    { qos: 1, isRetained: true, packetId: 0x0102, payload: "xyz" },
+  const rich = publishPacket(5, { qos: 2, packetId: 9, flags: 9, properties: [property.word(35, 3), property.user("k", "v")] });
+  parts.read(rich, rich[0]!, 2, rich.length, 5);
+  assert.equal(parts.topicAlias, 3);
+  assert.equal(parts.properties.userCount, 1);
+  assert.deepEqual([parts.propertiesStart, parts.propertiesEnd], [10, 20]);
+  for (const version of VERSIONS) {
+    const bare = publishPacket(version);
+    parts.read(bare, bare[0]!, 2, bare.length, version);
+    const numbers: readonly number[] = [parts.qos, parts.packetId, parts.topicAlias, parts.propertiesStart, parts.propertiesEnd];
+    assert.deepEqual(numbers, [0, 0, 0, 0, 0]);
+    assert.deepEqual([parts.hasProperties, parts.isDuplicate, parts.isRetained], [false, false, false]);
+  }
+});
+
+test("MQTT5-3.3.2: a PUBLISH with a topic alias may leave its topic out, one without may not", () => {
+  const parts = new PublishParts();
+  const bytes = publishPacket(5, { topic: "", properties: [property.word(35, 0xffff)] });
+  parts.read(bytes, bytes[0]!, 2, bytes.length, 5);
+  assert.equal(parts.topicAlias, 0xffff);
+  assert.equal(parts.topic, parts.topicEnd);
+  const bare = publishPacket(5, { topic: "", properties: [property.user("k", "v")] });
+  assert.throws(
+    () => parts.read(bare, bare[0]!, 2, bare.length, 5),
+    (error: unknown) => reasonOf(error) === 0x82,
   );
-  assert.equal(bytes.toString("utf8", parts.topic, parts.topicEnd), "a/b");
+});
+
+test("a property section of any length of length is stepped over", () => {
+  for (const bytes of [0, 1, 122, 123, 200, 16_378, 16_379, 20_000]) {
+    const parts = new PublishParts();
+    const properties = [property.user("k", "v".repeat(bytes))];
+    const packet = publishPacket(5, { properties, payload: Buffer.from("xyz") });
+    let start = 1;
+    while (packet[start]! > 127) start += 1;
+    parts.read(packet, packet[0]!, start + 1, packet.length, 5);
+    assert.equal(packet.toString("latin1", parts.payload), "xyz");
+    assert.equal(parts.propertiesEnd - parts.propertiesStart, properties[0]!.length);
+  }
+});
+
+test("a payload that is said to be UTF-8 and is not is known, and nothing is said of others", () => {
+  const parts = new PublishParts();
+  const said = (format: number, payload: Buffer): boolean => {
+    const bytes = publishPacket(5, { properties: [property.byte(1, format)], payload });
+    parts.read(bytes, bytes[0]!, 2, bytes.length, 5);
+    return parts.isPayloadMisdeclared(bytes, bytes.length);
+  };
+  assert.equal(said(1, Buffer.from([0xff])), true);
+  assert.equal(said(1, Buffer.from("é")), false);
+  assert.equal(said(1, Buffer.alloc(0)), false);
+  assert.equal(said(0, Buffer.from([0xff])), false);
+  const bare = publishPacket(5, { payload: Buffer.from([0xff]) });
+  parts.read(bare, bare[0]!, 2, bare.length, 5);
+  assert.equal(parts.isPayloadMisdeclared(bare, bare.length), false);
 });
 
 test("a PUBLISH cut short at any byte is malformed, never read beyond its end", () => {
-  const bytes = publish("a/b", "", { packetId: 1 });
-  for (let end = 2; end < bytes.length; end++) {
-    assert.throws(() => new PublishParts().read(bytes, bytes[0]!, 2, end), { code: "MQTT_MALFORMED" }, `ends at ${end}`);
+  for (const version of VERSIONS) {
+    const bytes = publishPacket(version, { qos: 1, properties: [property.user("k", "v")], payload: Buffer.alloc(0) });
+    for (let end = 2; end < bytes.length; end++) {
+      const read = () => new PublishParts().read(bytes, bytes[0]!, 2, end, version);
+      assert.throws(read, { code: "MQTT_MALFORMED" }, `version ${version} ends at ${end}`);
+    }
   }
 });

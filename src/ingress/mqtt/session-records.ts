@@ -1,0 +1,196 @@
+// What a kept session has in the store, record by record. Numbers in keys are base 36: a session's own number, then the entry's.
+//
+//   session/7        client id, user, account, expiry, when it was left          JSON
+//   filter/7/2       one topic filter with its options                           JSON
+//   will/7           a will whose delay runs                                     JSON
+//   received/7/9c    a QoS 2 packet identifier that is not released yet          one byte
+//   out/7/a1         one message owed to the session: identifier, QoS, how far   bytes, below
+//   message/5        the message itself, once for all sessions that owe it       bytes, below
+//
+//   out      │version│qos 0–1, retain 2, released 3, sent 4│packet id 16│message 64 (double)│n│subscription id 32 …│
+//   message  │version│qos 0–1, retained 2│deadline 64 (double)│subject 16+…│reply 16+…│headers 32+…│payload …│
+//
+// Every record begins with its version (JSON: `v`). A record that cannot be read is passed over and told; the rest lives.
+
+import type { KeptMessage } from "./message.ts";
+import type { FilterRequest } from "./subscribe-packets.ts";
+import type { Will } from "./will.ts";
+
+const VERSION = 1;
+const RETAIN = 4;
+const RELEASED = 8;
+const SENT = 16;
+const OUT_BYTES = 13;
+const MESSAGE_BYTES = 18;
+
+export interface SessionRecord {
+  readonly clientId: string;
+  readonly user: string;
+  readonly account: string;
+  /** Infinity: never. */
+  readonly expirySeconds: number;
+  /** When its last connection ended, a stamp of `boot` (ages.ts); 0 while there is one. */
+  readonly leftAt: number;
+  readonly boot: string;
+}
+
+export type FilterRecord = Pick<FilterRequest, "filter" | "qos" | "noLocal" | "retainAsPublished"> & {
+  readonly subscriptionId: number;
+};
+
+export interface OutRecord {
+  readonly packetId: number;
+  readonly qos: 1 | 2;
+  readonly retain: boolean;
+  /** It may have been sent: it comes again as DUP [MQTT-3.3.1-1]. */
+  readonly isSent: boolean;
+  /** PUBREC came: only PUBREL and PUBCOMP are left of it, and no message. */
+  readonly isReleased: boolean;
+  /** Its number; of a released one, which has none, the number of its release. */
+  readonly message: number;
+  readonly subscriptionIds: readonly number[];
+}
+
+export interface WillRecord {
+  readonly will: Will;
+  readonly dueWall: number;
+}
+
+export function keyOf(kind: "session" | "will" | "message", id: number): string {
+  return `${kind}/${id.toString(36)}`;
+}
+
+export function keyUnder(kind: "filter" | "received" | "out", session: number, id: number): string {
+  return `${kind}/${session.toString(36)}/${id.toString(36)}`;
+}
+
+/** The numbers in a key; undefined if it is none of ours. */
+export function idsOf(key: string): readonly number[] | undefined {
+  const ids = key
+    .split("/")
+    .slice(1)
+    .map((part) => (/^[0-9a-z]{1,11}$/.test(part) ? Number.parseInt(part, 36) : Number.NaN));
+  return ids.length > 0 && ids.every(Number.isSafeInteger) ? ids : undefined;
+}
+
+export function encodeSession(record: SessionRecord): Buffer {
+  return toJson({ ...record, expirySeconds: record.expirySeconds === Number.POSITIVE_INFINITY ? null : record.expirySeconds });
+}
+
+export function decodeSession(value: Buffer): SessionRecord | undefined {
+  const { clientId, user, account, expirySeconds, leftAt, boot } = fromJson(value);
+  if (typeof clientId !== "string" || typeof user !== "string" || typeof account !== "string") return undefined;
+  if (expirySeconds !== null && !isCount(expirySeconds)) return undefined;
+  if (!isCount(leftAt) || typeof boot !== "string") return undefined;
+  return { clientId, user, account, expirySeconds: expirySeconds ?? Number.POSITIVE_INFINITY, leftAt, boot };
+}
+
+export function encodeFilter({ filter, qos, noLocal, retainAsPublished, subscriptionId }: FilterRecord): Buffer {
+  return toJson({ filter, qos, noLocal, retainAsPublished, subscriptionId });
+}
+
+export function decodeFilter(value: Buffer): FilterRecord | undefined {
+  const { filter, qos, noLocal, retainAsPublished, subscriptionId } = fromJson(value);
+  if (typeof filter !== "string" || (qos !== 0 && qos !== 1 && qos !== 2) || !isCount(subscriptionId)) return undefined;
+  return { filter, qos, noLocal: noLocal === true, retainAsPublished: retainAsPublished === true, subscriptionId };
+}
+
+export function encodeWill({ will, dueWall }: WillRecord): Buffer {
+  const { payload, headers } = will;
+  return toJson({ ...will, payload: payload.toString("base64"), headers: headers.toString("base64"), dueWall });
+}
+
+export function decodeWill(value: Buffer): WillRecord | undefined {
+  const { subject, payload, qos, retain, headers, reply, delaySeconds, dueWall } = fromJson(value);
+  if (typeof subject !== "string" || typeof payload !== "string" || typeof headers !== "string") return undefined;
+  if ((qos !== 0 && qos !== 1 && qos !== 2) || typeof reply !== "string" || !isCount(delaySeconds) || !isCount(dueWall)) {
+    return undefined;
+  }
+  const bytes = { payload: Buffer.from(payload, "base64"), headers: Buffer.from(headers, "base64") };
+  return { will: { subject, ...bytes, qos, retain: retain === true, reply, delaySeconds }, dueWall };
+}
+
+export function encodeReceived(): Buffer {
+  return Buffer.from([VERSION]);
+}
+
+export function encodeOut({ packetId, qos, retain, isSent, isReleased, message, subscriptionIds }: OutRecord): Buffer {
+  const value = Buffer.allocUnsafeSlow(OUT_BYTES + subscriptionIds.length * 4);
+  value[0] = VERSION;
+  value[1] = qos | (retain ? RETAIN : 0) | (isReleased ? RELEASED : 0) | (isSent ? SENT : 0);
+  value.writeUInt16BE(packetId, 2);
+  value.writeDoubleBE(message, 4);
+  value[12] = subscriptionIds.length;
+  for (let i = 0; i < subscriptionIds.length; i++) value.writeUInt32BE(subscriptionIds[i]!, OUT_BYTES + i * 4);
+  return value;
+}
+
+export function decodeOut(value: Buffer): OutRecord | undefined {
+  if (value.length < OUT_BYTES || value[0] !== VERSION || value.length !== OUT_BYTES + value[12]! * 4) return undefined;
+  const qos = value[1]! & 3;
+  const packetId = value.readUInt16BE(2);
+  if ((qos !== 1 && qos !== 2) || packetId === 0) return undefined;
+  const subscriptionIds = Array.from({ length: value[12]! }, (_, i) => value.readUInt32BE(OUT_BYTES + i * 4));
+  const has = (flag: number) => (value[1]! & flag) !== 0;
+  const flags = { retain: has(RETAIN), isSent: has(SENT), isReleased: has(RELEASED) };
+  return { packetId, qos, ...flags, message: value.readDoubleBE(4), subscriptionIds };
+}
+
+export function encodeMessage({ subject, payload, headers, reply, qos, isRetained, deadlineWall }: KeptMessage): Buffer {
+  const length = MESSAGE_BYTES + subject.length + reply.length + headers.length + payload.length;
+  const value = Buffer.allocUnsafeSlow(length);
+  value[0] = VERSION;
+  value[1] = qos | (isRetained ? RETAIN : 0);
+  value.writeDoubleBE(deadlineWall, 2);
+  let at = writeText(value, 10, subject);
+  at = writeText(value, at, reply);
+  at = value.writeUInt32BE(headers.length, at);
+  at += headers.copy(value, at);
+  payload.copy(value, at);
+  return value;
+}
+
+/** The parts of the message point into a copy of `value`. */
+export function decodeMessage(value: Buffer): KeptMessage | undefined {
+  if (value.length < MESSAGE_BYTES || value[0] !== VERSION) return undefined;
+  const qos = value[1]! & 3;
+  const subjectEnd = 12 + value.readUInt16BE(10);
+  if (qos === 3 || subjectEnd + 2 > value.length) return undefined;
+  const replyEnd = subjectEnd + 2 + value.readUInt16BE(subjectEnd);
+  if (replyEnd + 4 > value.length) return undefined;
+  const headersEnd = replyEnd + 4 + value.readUInt32BE(replyEnd);
+  if (headersEnd > value.length) return undefined;
+  const rest = Buffer.from(value.subarray(replyEnd + 4));
+  return {
+    subject: value.latin1Slice(12, subjectEnd),
+    reply: value.latin1Slice(subjectEnd + 2, replyEnd),
+    headers: rest.subarray(0, headersEnd - replyEnd - 4),
+    payload: rest.subarray(headersEnd - replyEnd - 4),
+    qos: qos as 0 | 1 | 2,
+    isRetained: (value[1]! & RETAIN) !== 0,
+    deadlineWall: value.readDoubleBE(2),
+  };
+}
+
+function writeText(target: Buffer, at: number, text: string): number {
+  target.writeUInt16BE(text.length, at);
+  return at + 2 + target.latin1Write(text, at + 2);
+}
+
+function toJson(record: object): Buffer {
+  return Buffer.from(JSON.stringify({ v: VERSION, ...record }));
+}
+
+/** Of another version, or no JSON: an empty record, which has none of the fields. */
+function fromJson(value: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const record: unknown = JSON.parse(value.toString());
+    return typeof record === "object" && record !== null && "v" in record && record.v === VERSION ? { ...record } : {};
+  } catch {
+    return {}; // rot that the checksum did not find: passed over like another version
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
