@@ -11,6 +11,10 @@ export interface TtyInfo {
   readonly usbPort: string | null;
   /** The kernel's name of the USB interface, such as "1-1.4:1.2": tells the ports of a multi-port adapter apart. */
   readonly usbInterface: string | null;
+  /** What the device calls itself, such as "FTDI FT232R USB UART"; for people only. */
+  readonly product?: string | null;
+  /** The kernel's driver, such as "ftdi_sio"; for people only. */
+  readonly driver?: string | null;
 }
 
 export interface TtySettings {
@@ -21,6 +25,13 @@ export interface TtySettings {
   readonly rtscts: boolean;
 }
 
+/** What a line has beside its data. Absent: left as it is. `brk`: true holds the line at break until it is set to false. */
+export interface LineSignals {
+  readonly dtr?: boolean;
+  readonly rts?: boolean;
+  readonly brk?: boolean;
+}
+
 /** Disposing hands over what was read already, then closes. */
 export interface TtyPort extends AsyncDisposable {
   readonly path: string;
@@ -28,8 +39,10 @@ export interface TtyPort extends AsyncDisposable {
   onData(listener: (chunk: Buffer) => void): void;
   /** Called once, when the device is gone or failed and the port is closed; undefined for an end without a fault. */
   onClose(listener: (fault: Error | undefined) => void): void;
-  /** Resolves when the bytes have been handed to the device. */
+  /** Resolves when the system has taken all the bytes; rejects when the port is closed meanwhile. One at a time. */
   write(bytes: Buffer): Promise<void>;
+  /** Rejects when the device has no such lines, as ptys have none. */
+  setSignals(signals: LineSignals): Promise<void>;
   pause(): void;
   resume(): void;
 }
@@ -41,4 +54,13 @@ export interface Tty {
   find(path: string): Promise<TtyInfo | undefined>;
   /** Opens with an exclusive lock. Rejects with a `PetioleError` that says in plain words why not. */
   open(path: string, settings: TtySettings): Promise<TtyPort>;
+  /**
+   * Calls `onHint` when a device may have come or gone, until disposed: a hint that comes early where the system gives one, and never
+   * where it does not. Whoever wants to be sure looks at the list as well.
+   */
+  watch(onHint: () => void): Disposable;
+  /** The program that has the device open or locked, such as "minicom (process 812)", or undefined when nobody has or we cannot know. */
+  holder(path: string): Promise<string | undefined>;
+  /** Takes the power, or at least the bus, from a USB device for a moment. Rejects with a `PetioleError` that says in plain words why not. */
+  cyclePower(device: TtyInfo, signal: AbortSignal): Promise<void>;
 }

@@ -12,11 +12,12 @@ import { type Batch, payloadOf, subjectOf } from "#core/batch.ts";
 import type { Sink } from "#core/sink.ts";
 import { SerialError } from "#ingress/serial/errors.ts";
 import type { SerialPortOptions } from "#ingress/serial/options.ts";
-import type { SerialPortStatus } from "#ingress/serial/port.ts";
+import type { SerialPortStatus } from "#ingress/serial/port-status.ts";
 import { openSerial, type SerialIngress } from "#ingress/serial/serial-ingress.ts";
 import { systemTty } from "#ingress/serial/system-tty.ts";
 import { AccountRouter } from "#router/router.ts";
 import { SpawnedProcess } from "../support/processes.ts";
+import { serialPort } from "../support/serial-options.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const SENSOR = path.resolve(import.meta.dirname, "../../scripts/simulate-sensor.ts");
@@ -32,18 +33,7 @@ async function cable(near: string, far: string): Promise<SpawnedProcess> {
 
 function options(device: string, wanted: Partial<SerialPortOptions> = {}): SerialPortOptions {
   return {
-    name: "bench",
-    match: { vendorId: null, productId: null, serialNumber: null, usbPort: null, path: device },
-    baudRate: 115_200,
-    dataBits: 8,
-    parity: "none",
-    stopBits: 1,
-    rtscts: false,
-    framing: { type: "line", maxFrame: 4096 },
-    decode: { type: "json" },
-    subject: "sensors.{name}.{field}",
-    writeSubject: null,
-    silenceAfter: null,
+    ...serialPort({ name: "bench", match: { path: device }, baud_rate: 115_200, silence_after: null, error_budget: null }),
     ...wanted,
   };
 }

@@ -6,7 +6,7 @@
 //   sensor.send("21.4\n");
 //   tty.unplug("/dev/ttyUSB0");
 
-import type { Tty, TtyInfo, TtyPort, TtySettings } from "#base/tty.ts";
+import type { LineSignals, Tty, TtyInfo, TtyPort, TtySettings } from "#base/tty.ts";
 import { absentError, busyError } from "#ingress/serial/errors.ts";
 
 /** What a paused port keeps for us, as the kernel would; more is lost. */
@@ -17,8 +17,41 @@ export class FakeTty implements Tty {
   readonly #links = new Map<string, string>();
   /** What `list` and `find` reject with, if anything. */
   listFault: Error | undefined;
+  /** Then paths are found all the same. */
+  onlyListFails = false;
   /** Paths that were asked to be opened, in order. */
   readonly opened: string[] = [];
+  /** USB ports whose power was cycled, in order; each takes as long as `powerGate` says, and fails with `powerFault` if there is one. */
+  readonly cycled: string[] = [];
+  powerGate: Promise<void> | undefined;
+  powerFault: Error | undefined;
+  readonly #hints = new Set<() => void>();
+
+  /** The system tells that something came or went. */
+  hint(): void {
+    for (const onHint of this.#hints) onHint();
+  }
+
+  watch(onHint: () => void): Disposable {
+    this.#hints.add(onHint);
+    return { [Symbol.dispose]: () => void this.#hints.delete(onHint) };
+  }
+
+  /** Whoever still waits for hints. */
+  get watchers(): number {
+    return this.#hints.size;
+  }
+
+  async holder(path: string): Promise<string | undefined> {
+    const device = this.#devices.get(path);
+    return device?.holder ?? (device?.isOpen === true ? "this process" : undefined);
+  }
+
+  async cyclePower(device: TtyInfo): Promise<void> {
+    this.cycled.push(device.usbPort ?? device.path);
+    await this.powerGate;
+    if (this.powerFault !== undefined) throw this.powerFault;
+  }
 
   plug(info: Partial<TtyInfo> & { readonly path: string }): FakeDevice {
     const nothing = { vendorId: null, productId: null, serialNumber: null, usbPort: null, usbInterface: null };
@@ -45,7 +78,7 @@ export class FakeTty implements Tty {
   }
 
   async find(path: string): Promise<TtyInfo | undefined> {
-    if (this.listFault !== undefined) throw this.listFault;
+    if (this.listFault !== undefined && !this.onlyListFails) throw this.listFault;
     return this.#devices.get(this.#links.get(path) ?? path)?.info;
   }
 
@@ -70,6 +103,15 @@ export class FakeDevice {
   isPaused = false;
   /** What was written to it. */
   readonly written: Buffer[] = [];
+  /** A write waits for this, as it does on a device that holds the line. */
+  writeGate: Promise<void> | undefined;
+  /** What the next write fails with. */
+  writeFault: Error | undefined;
+  /** Called with what was written: a device that answers. */
+  onWrite: ((bytes: Buffer) => void) | undefined;
+  /** Lines moved, in order. */
+  readonly signals: LineSignals[] = [];
+  signalFault: Error | undefined;
   /** Bytes that found the buffer of a paused port full. */
   lostBytes = 0;
   #waiting = Buffer.alloc(0);
@@ -155,7 +197,18 @@ class FakePort implements TtyPort {
   }
 
   async write(bytes: Buffer): Promise<void> {
-    this.#device.written.push(Buffer.from(bytes));
+    const device = this.#device;
+    await device.writeGate;
+    const fault = device.writeFault;
+    device.writeFault = undefined;
+    if (fault !== undefined) throw fault;
+    device.written.push(Buffer.from(bytes));
+    device.onWrite?.(Buffer.from(bytes));
+  }
+
+  async setSignals(signals: LineSignals): Promise<void> {
+    if (this.#device.signalFault !== undefined) throw this.#device.signalFault;
+    this.#device.signals.push(signals);
   }
 
   pause(): void {

@@ -24,13 +24,20 @@ export type PortEvent =
   | { readonly type: "opened" }
   | { readonly type: "open-failed"; readonly cause: Cause }
   | { readonly type: "lost"; readonly cause: Cause }
+  /** It is open and no good: close it; the next scan opens it anew. */
+  | { readonly type: "reopen"; readonly cause: Cause }
   | { readonly type: "tty-closed" }
   | { readonly type: "stop" };
 
 export type PortEffect = { readonly do: "open"; readonly device: TtyInfo } | { readonly do: "close" };
 
+export interface RetryOptions {
+  readonly min: Millis;
+  readonly max: Millis;
+}
+
 /** The first retry fits between two scans, so that the next one makes it. */
-const RETRY = { min: 500, max: 10_000, jitter: 0 } as const;
+const RETRY: RetryOptions = { min: 500, max: 10_000 };
 /** A port that was open for less counts as failed again: a device that resets itself in a loop is not opened each second. */
 const STEADY_MS = 5000;
 
@@ -40,7 +47,12 @@ export const NOT_LOOKED_YET: PortLife = {
 };
 
 /** Pure: no port, no timer, no clock but `now`. Events that mean nothing here change nothing: the same value comes back. */
-export function step(life: PortLife, event: PortEvent, now: Millis): readonly [next: PortLife, ...effects: PortEffect[]] {
+export function step(
+  life: PortLife,
+  event: PortEvent,
+  now: Millis,
+  retry: RetryOptions = RETRY,
+): readonly [next: PortLife, ...effects: PortEffect[]] {
   switch (event.type) {
     case "found":
       return onFound(life, event.device, now);
@@ -50,12 +62,15 @@ export function step(life: PortLife, event: PortEvent, now: Millis): readonly [n
       if (life.at === "opening") return [{ at: "open", device: life.device, attempt: life.attempt, openedAt: now }];
       return life.at === "closing" ? [life, { do: "close" }] : [life]; // stopped while it was being opened
     case "open-failed":
-      if (life.at === "opening") return [waiting(life.device, life.attempt, event.cause, now)];
+      if (life.at === "opening") return [waiting(life, event.cause, now, retry)];
       return life.at === "closing" ? [afterClosing(life.cause)] : [life];
     case "lost":
       if (life.at !== "open") return [life];
-      if (now - life.openedAt < STEADY_MS) return [waiting(life.device, life.attempt, event.cause, now)];
+      if (now - life.openedAt < STEADY_MS) return [waiting(life, event.cause, now, retry)];
       return [{ at: "waiting", device: life.device, attempt: 0, until: now, cause: event.cause }];
+    case "reopen":
+      if (life.at !== "open") return [life];
+      return [{ at: "closing", device: life.device, cause: event.cause }, { do: "close" }];
     case "tty-closed":
       return life.at === "closing" ? [afterClosing(life.cause)] : [life];
     case "stop":
@@ -96,8 +111,14 @@ function opening(device: TtyInfo, attempt: number): readonly [PortLife, ...PortE
   ];
 }
 
-function waiting(device: TtyInfo, attempt: number, cause: Cause, now: Millis): PortLife {
-  return { at: "waiting", device, attempt: attempt + 1, until: now + backoff(RETRY, attempt, 0), cause };
+function waiting(
+  { device, attempt }: { readonly device: TtyInfo; readonly attempt: number },
+  cause: Cause,
+  now: Millis,
+  retry: RetryOptions,
+): PortLife {
+  const until = now + backoff({ ...retry, jitter: 0 }, attempt, 0);
+  return { at: "waiting", device, attempt: attempt + 1, until, cause };
 }
 
 function afterClosing(cause: Cause | null): PortLife {

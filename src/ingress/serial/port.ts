@@ -1,4 +1,8 @@
-// One configured port: follows its life, opens and closes the device, and watches over it. What it hears goes to its intake.
+// One configured port: follows its life, opens and closes the device, and watches over it.
+//
+//   device ─▶ wire ─┬▶ intake: frames, readings           or, on a Modbus bus, its master
+//              ▲    └▶ whoever looks at the raw bytes
+//              └───── commands: bytes, lines, Modbus requests
 //
 // When the router says stop, the device is no longer read, and the system's own buffer (about 4 KiB) is the bound.
 
@@ -6,72 +10,93 @@ import type { Millis, WallMillis } from "#base/clock.ts";
 import type { Env } from "#base/env.ts";
 import { explain } from "#base/errors.ts";
 import type { TtyInfo, TtyPort } from "#base/tty.ts";
+import type { Batch } from "#core/batch.ts";
 import type { Origin } from "#core/sink.ts";
 import { displaySubject } from "#core/subject.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
-import { type SerialCode, SerialError } from "./errors.ts";
+import type { CommandExecutor } from "./command.ts";
+import { Commands } from "./commands.ts";
+import { SerialError } from "./errors.ts";
 import { Intake } from "./intake.ts";
+import { SignalExecutor } from "./line-signals.ts";
 import { type Answer, type Cause, describeMatch, identityOf, type Wish } from "./match.ts";
+import { ModbusMaster } from "./modbus/master.ts";
 import type { SerialPortOptions } from "./options.ts";
+import { PortGuard } from "./port-guard.ts";
 import { NOT_LOOKED_YET, type PortEffect, type PortEvent, type PortLife, step } from "./port-life.ts";
+import type { SerialPortStatus } from "./port-status.ts";
+import type { TappedPort } from "./tap-socket.ts";
+import { bitsPerCharacter, Wire } from "./wire.ts";
+import { refusal, WriteBack } from "./write-back.ts";
 
 /** What the kernel's line discipline holds while nobody reads. Source: Linux drivers/tty/n_tty.c, N_TTY_BUF_SIZE. */
 const KERNEL_BUFFER_BYTES = 4096;
 
-/** What people and metrics are told of one port. */
-export interface SerialPortStatus {
-  readonly name: string;
-  /** What the settings ask for, in words. */
-  readonly match: string;
-  readonly path: string | null;
-  readonly identity: string | null;
-  readonly state: PortLife["at"];
-  /** Why it is not open: code and plain words; null while all is well. */
-  readonly code: SerialCode | null;
-  readonly cause: string | null;
-  readonly since: WallMillis;
-  readonly isSilent: boolean;
-  /** Not read because something downstream is full. */
-  readonly isPaused: boolean;
-  readonly bytes: number;
-  readonly frames: number;
-  readonly messages: number;
-  readonly decodeErrors: number;
-  readonly oversized: number;
-  readonly torn: number;
-  readonly overruns: number;
-  readonly opens: number;
-  readonly lastFrameAt: WallMillis | null;
-  readonly lastError: string | null;
-  readonly lastBadFrame: string | null;
-}
-
 export type SerialEnv = Pick<Env, "clock" | "tty" | "log">;
+
+export interface PortDeps {
+  readonly account: AccountRouter;
+  readonly env: SerialEnv;
+  readonly isWallTrusted: () => boolean;
+  readonly onChange: () => void;
+  /** Does another port that is fine hang on the same USB device? Then its power is not ours to cut. */
+  readonly isShared: (device: TtyInfo) => boolean;
+}
 
 export class Port {
   readonly name: string;
   readonly #options: SerialPortOptions;
   readonly #env: SerialEnv;
-  readonly #onChange: () => void;
+  readonly #deps: PortDeps;
+  readonly #origin: Origin;
   readonly #door: Door;
+  readonly #wire: Wire;
   readonly #intake: Intake;
+  readonly #master: ModbusMaster | null;
+  readonly #commands: Commands;
+  readonly #guard: PortGuard;
   readonly #ended = Promise.withResolvers<void>();
   #life: PortLife = NOT_LOOKED_YET;
   #since: WallMillis;
   #tty: TtyPort | undefined;
-  #lastFrameAt: Millis = 0;
-  #isSilent = false;
+  #lastFrameAt: Millis = Number.NEGATIVE_INFINITY;
   #pausedAt: Millis | undefined;
+  #stopping: Promise<void> | undefined;
 
-  /** Throws `SERIAL_SUBJECT_INVALID`. */
-  constructor(options: SerialPortOptions, account: AccountRouter, env: SerialEnv, onChange: () => void) {
+  /** Only remembers; `start` makes it listen. Throws `SERIAL_SUBJECT_INVALID`. */
+  constructor(options: SerialPortOptions, deps: PortDeps) {
+    const { account, env } = deps;
     this.name = options.name;
     this.#options = options;
     this.#env = env;
-    this.#onChange = onChange;
+    this.#deps = deps;
     this.#since = env.clock.wall();
-    this.#intake = new Intake(options, env, (batch) => this.#door.publish(batch));
-    this.#door = account.open(this.#origin());
+    const publish = (batch: Batch) => this.#door.publish(batch);
+    const reopen = (cause: Cause) => this.#apply({ type: "reopen", cause });
+    this.#guard = new PortGuard(options.name, options, { tty: env.tty, log: env.log, reopen });
+    this.#wire = new Wire(options.name, options, env.clock);
+    this.#intake = new Intake(options, env, publish, () => this.#onHeard());
+    this.#master = options.modbus === null ? null : this.#makeMaster(options, options.modbus, publish);
+    this.#origin = this.#makeOrigin();
+    this.#door = account.open(this.#origin);
+    this.#commands = new Commands(options, {
+      account,
+      clock: env.clock,
+      log: env.log,
+      publish,
+      isOwn: (origin) => origin === this.#origin,
+      isWallTrusted: deps.isWallTrusted,
+      whyNot: () => this.#whyNot(),
+    });
+  }
+
+  /** From here on it takes commands, and refuses them while its device is not there. */
+  start(): void {
+    const { writeSubject, signalSubject } = this.#options;
+    if (writeSubject !== null) this.#commands.listen(this.#subject(writeSubject), this.#writer());
+    if (signalSubject !== null)
+      this.#commands.listen(this.#subject(signalSubject), new SignalExecutor(this.#wire, this.#env.clock));
+    this.#master?.start();
   }
 
   get wish(): Wish {
@@ -88,24 +113,48 @@ export class Port {
     if (this.#life.at === "absent") this.#apply({ type: "missing", cause });
   }
 
-  /** The silence watchdog; called once a second. */
+  /** What an onlooker is told of it. */
+  get tapped(): TappedPort {
+    const { baudRate: baud_rate, dataBits: data_bits, parity, stopBits: stop_bits } = this.#options;
+    const cause = "cause" in this.#life ? (this.#life.cause?.text ?? null) : null;
+    return { port: this.name, path: this.device?.path ?? null, baud_rate, data_bits, parity, stop_bits, cause };
+  }
+
+  /** The device it has, while it has one. */
+  get device(): TtyInfo | undefined {
+    return "device" in this.#life ? this.#life.device : undefined;
+  }
+
+  /** Open and of use: nobody should take its device away. */
+  get isFine(): boolean {
+    return this.#life.at === "open" && this.#guard.isFine;
+  }
+
+  /** Calls `listener` with every chunk that the device sends, until disposed. */
+  onChunk(listener: (chunk: Buffer) => void): Disposable {
+    return this.#wire.onChunk(listener);
+  }
+
+  /** The watchdogs; called once a second. */
   tick(): void {
-    const { silenceAfter } = this.#options;
-    if (this.#life.at !== "open" || this.#isSilent || this.#pausedAt !== undefined || silenceAfter === null) return;
-    const silentMs = this.#env.clock.now() - this.#lastFrameAt;
-    if (silentMs < silenceAfter) return;
-    this.#isSilent = true;
-    this.#env.log.warn(`port ${this.name} is open, but no frame comes; check the device's power, its wiring and the baud rate`, {
-      path: this.#life.device.path,
-      silentMs: Math.round(silentMs),
-    });
-    this.#onChange();
+    this.#noteAnswers();
+    if (this.#life.at !== "open" || this.#pausedAt !== undefined) return;
+    const { device, openedAt } = this.#life;
+    const look = {
+      now: this.#env.clock.now(),
+      opening: this.#intake.tally.opens,
+      openedAt,
+      lastFrameAt: this.#lastFrameAt,
+      badFrames: this.#intake.tally.badFrames + this.#intake.faults.badFrames,
+      canCycle: device.usbPort !== null && !this.#deps.isShared(device),
+    };
+    if (this.#guard.tick(device, look)) this.#deps.onChange();
   }
 
   /** Stops reading, publishes the whole frames that were received, closes the device. The second caller waits for the same end. */
-  async stop(): Promise<void> {
-    this.#apply({ type: "stop" });
-    await this.#ended.promise;
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
   }
 
   status(): SerialPortStatus {
@@ -121,15 +170,30 @@ export class Port {
       code: cause?.code ?? null,
       cause: cause?.text ?? null,
       since: this.#since,
-      isSilent: this.#isSilent,
+      isSilent: life.at === "open" && this.#guard.isSilent,
+      degraded: life.at === "open" ? this.#guard.degraded : null,
       isPaused: this.#pausedAt !== undefined,
       ...this.#intake.tally,
+      noiseBytes: this.#intake.faults.noiseBytes,
+      checksumErrors: this.#intake.faults.checksumErrors,
+      escapeErrors: this.#intake.faults.escapeErrors,
+      reopens: this.#guard.reopens,
+      powerCycles: this.#guard.powerCycles,
+      commands: { waiting: this.#commands.waiting, ...this.#commands.tally },
+      modbus: this.#master?.status() ?? null,
     };
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all([this.#commands[Symbol.asyncDispose](), this.#master?.[Symbol.asyncDispose]()]);
+    await this.#guard.stop();
+    this.#apply({ type: "stop" });
+    await this.#ended.promise;
   }
 
   #apply(event: PortEvent): void {
     const before = this.#life;
-    const [after, ...effects] = step(before, event, this.#env.clock.now());
+    const [after, ...effects] = step(before, event, this.#env.clock.now(), this.#options.reopen);
     if (after !== before) this.#moveTo(before, after);
     for (const effect of effects) this.#run(effect);
   }
@@ -137,14 +201,15 @@ export class Port {
   #moveTo(before: PortLife, after: PortLife): void {
     this.#life = after;
     this.#since = this.#env.clock.wall();
-    if (after.at !== "open") this.#isSilent = false;
+    if (after.at === "absent" && after.cause.code === "SERIAL_ABSENT") this.#guard.onAbsent();
     if (after.at !== "open" && after.at !== "closing") this.#intake.end(); // while closing, the last bytes still come in
+    if (after.at !== "open" && before.at === "open") this.#wire.detach();
     this.#tell(before, after);
     if (after.at === "closed") {
       this.#door.close();
       this.#ended.resolve();
     }
-    this.#onChange();
+    this.#deps.onChange();
   }
 
   #tell(before: PortLife, after: PortLife): void {
@@ -173,12 +238,12 @@ export class Port {
       return;
     }
     this.#tty = tty;
-    this.#lastFrameAt = this.#env.clock.now();
     this.#intake.begin();
-    if (this.#pausedAt !== undefined) tty.pause();
+    if (this.#pausedAt !== undefined && this.#master === null) tty.pause();
     tty.onClose((fault) => this.#onLost(tty, fault));
     tty.onData((chunk) => this.#onData(chunk));
     this.#apply({ type: "opened" });
+    if (this.#life.at === "open" && this.#tty === tty) this.#wire.attach(tty);
   }
 
   async #close(): Promise<void> {
@@ -199,20 +264,67 @@ export class Port {
   }
 
   #onData(chunk: Buffer): void {
+    this.#wire.hear(chunk);
+    if (this.#master !== null) {
+      this.#intake.tally.bytes += chunk.length;
+      return;
+    }
     const frames = this.#intake.tally.frames;
     this.#intake.feed(chunk);
-    if (this.#intake.tally.frames === frames) return;
+    if (this.#intake.tally.frames !== frames) this.#onHeard();
+  }
+
+  /** On a bus, an answer of any unit is a sign of life. */
+  #noteAnswers(): void {
+    if (this.#master === null) return;
+    const { tally } = this.#intake;
+    const answers = this.#master.status().units.reduce((sum, unit) => sum + unit.answers, 0);
+    if (answers === tally.frames) return;
+    tally.frames = answers;
+    tally.lastFrameAt = this.#env.clock.wall();
+    this.#onHeard();
+  }
+
+  #onHeard(): void {
     this.#lastFrameAt = this.#env.clock.now();
-    if (this.#isSilent) this.#endSilence();
+    if (this.#guard.onHeard()) this.#deps.onChange();
   }
 
-  #endSilence(): void {
-    this.#isSilent = false;
-    this.#env.log.info(`port ${this.name}: frames come again`);
-    this.#onChange();
+  #whyNot() {
+    if (this.#wire.isOpen && this.#pausedAt !== undefined && this.#options.writeAnswer !== null && this.#master === null) {
+      const words = `not carried out: port ${this.name} is not read while the outbox is full, so the answer would not be heard`;
+      return refusal("SERIAL_QUEUE_FULL", words);
+    }
+    if (this.#wire.isOpen) return undefined;
+    const why = "cause" in this.#life && this.#life.cause !== null ? this.#life.cause.text : "it is being opened";
+    return refusal("SERIAL_ABSENT", `not carried out: port ${this.name} is not open: ${why}`);
   }
 
-  #origin(): Origin {
+  #writer(): CommandExecutor {
+    if (this.#master !== null) return this.#master;
+    return new WriteBack(this.#options, {
+      wire: this.#wire,
+      clock: this.#env.clock,
+      tapFrames: (listener) => this.#intake.tapFrames(listener),
+      onStuck: () => this.#guard.onStuck(),
+    });
+  }
+
+  #makeMaster(options: SerialPortOptions, bus: NonNullable<SerialPortOptions["modbus"]>, publish: (batch: Batch) => void) {
+    const { clock, log } = this.#env;
+    const count = (batch: Batch) => {
+      this.#intake.tally.messages += batch.count;
+      publish(batch);
+    };
+    const onStuck = () => this.#guard.onStuck();
+    return new ModbusMaster(options, bus, { wire: this.#wire, clock, log, publish: count, onStuck });
+  }
+
+  #subject(template: string): string {
+    return template.replaceAll("{name}", this.name);
+  }
+
+  #makeOrigin(): Origin {
     return {
       kind: "serial",
       label: `serial ${this.name}`,
@@ -224,27 +336,30 @@ export class Port {
     };
   }
 
+  /** The units of a bus speak when they are asked: there the asking stops, and commands still get their answers. */
   #pause(): void {
     if (this.#pausedAt !== undefined) return;
     this.#pausedAt = this.#env.clock.now();
-    this.#tty?.pause();
-    this.#onChange();
+    if (this.#master === null) this.#tty?.pause();
+    else this.#master.pause();
+    this.#deps.onChange();
   }
 
   #resume(): void {
     if (this.#pausedAt === undefined) return;
     const now = this.#env.clock.now();
-    if (this.#life.at === "open") this.#countOverrun(now - Math.max(this.#pausedAt, this.#life.openedAt));
+    if (this.#life.at === "open" && this.#master === null)
+      this.#countOverrun(now - Math.max(this.#pausedAt, this.#life.openedAt));
     this.#pausedAt = undefined;
     this.#lastFrameAt = now;
     this.#tty?.resume();
-    this.#onChange();
+    this.#master?.resume();
+    this.#deps.onChange();
   }
 
   /** We do not see what the system dropped; we know how long its buffer lasts at full rate. With rtscts the device was told to wait. */
   #countOverrun(pausedMs: Millis): void {
-    const bitsPerByte = 10; // start, eight of data, stop
-    const bytesMeanwhile = (pausedMs * this.#options.baudRate) / (bitsPerByte * 1000);
+    const bytesMeanwhile = (pausedMs * this.#options.baudRate) / (bitsPerCharacter(this.#options) * 1000);
     if (this.#options.rtscts || bytesMeanwhile <= KERNEL_BUFFER_BYTES) return;
     this.#intake.tally.overruns += 1;
     this.#env.log.warn(`port ${this.name} was not read while the outbox was full; bytes may be lost`, {

@@ -9,11 +9,10 @@
 // `air.temp (°C)` → `air%2Etemp%20%28%C2%B0C%29`. Different names never meet in one token, and `unescapeToken` turns it back.
 
 import { displaySubject, isReserved, isValidSubject, SUBJECT_BYTES_MAX, toSubject } from "#core/subject.ts";
+import { type DecodeType, knowsFields } from "./decode-options.ts";
 import { SerialError } from "./errors.ts";
 
 const PLACEHOLDER = /\{(\w*)\}/g;
-
-export type DecodeType = "json" | "text" | "raw";
 
 export interface TemplateOptions {
   /** The port's. */
@@ -23,11 +22,24 @@ export interface TemplateOptions {
 }
 
 export interface SubjectTemplate {
-  /** Does the subject depend on the field? Then a JSON object makes one message per field. */
+  /** Does the subject depend on the field? Then a frame makes one message per field. */
   readonly hasField: boolean;
-  /** The latin1 subject for a field, or undefined when it would be too long or the system's own. Without `{field}` always the same. */
-  subjectFor(field: string): string | undefined;
+  /**
+   * The latin1 subject for a field, or undefined when it would be too long or the system's own. `kind` takes the place of {sentence} or
+   * {unit}. Without `{field}` never undefined.
+   */
+  subjectFor(field: string, kind?: string): string | undefined;
 }
+
+/** What a subject may hold, beside {name}, when frames are decoded so. For the settings, too. */
+export function placeholdersOf(decode: DecodeType): readonly string[] {
+  if (!knowsFields(decode)) return ["name"];
+  const kind = kindOf(decode);
+  return ["name", "field", ...(kind === undefined ? [] : [kind])];
+}
+
+/** Every placeholder there is. */
+export const SUBJECT_PLACEHOLDERS: readonly string[] = ["name", "field", "sentence", "unit"];
 
 /** Throws `SERIAL_SUBJECT_INVALID` with what is wrong. The settings hand `subject` over in its latin1 form. */
 export function parseSubjectTemplate(options: TemplateOptions): SubjectTemplate {
@@ -36,31 +48,37 @@ export function parseSubjectTemplate(options: TemplateOptions): SubjectTemplate 
     const shown = displaySubject(subject);
     throw new SerialError("SERIAL_SUBJECT_INVALID", `serial port ${name}: subject "${shown}" ${found}`);
   };
-  const parts: string[] = [""]; // what stands before, between and behind the {field}s
-  let end = 0;
-  for (const match of subject.matchAll(PLACEHOLDER)) {
-    parts[parts.length - 1] += subject.slice(end, match.index);
-    if (match[1] === "name") parts[parts.length - 1] += toSubject(escapeToken(name));
-    else if (match[1] === "field") parts.push("");
-    else refuse(`has a placeholder ${match[0]}; wanted {name} or {field}`);
-    end = match.index + match[0].length;
-  }
-  parts[parts.length - 1] += subject.slice(end);
-  if (parts.some((part) => /[{}]/.test(part))) refuse("has a brace that belongs to no placeholder; wanted {name} or {field}");
-  const hasField = parts.length > 1;
-  if (hasField && decode !== "json")
-    refuse(`has a {field}, but decode "${decode}" knows no fields; take {field} out or decode "json"`);
-  const sample = parts.join("x");
+  const wanted = list(placeholdersOf(decode));
+  const kind = kindOf(decode);
+  const make = (field: string, kindText: string): string =>
+    subject.replaceAll(PLACEHOLDER, (placeholder, word: string) => {
+      if (word === "name") return toSubject(escapeToken(name));
+      if (word === "field" && knowsFields(decode)) return toSubject(escapeToken(field));
+      if (word === kind) return toSubject(escapeToken(kindText));
+      if (word === "field")
+        return refuse(`has a {field}, but decode "${decode}" knows no fields; take {field} out or decode "json"`);
+      return refuse(`has a placeholder ${placeholder}; wanted ${wanted}`);
+    });
+  const sample = make("x", "x");
+  if (/[{}]/.test(sample)) refuse(`has a brace that belongs to no placeholder; wanted ${wanted}`);
   if (!isValidSubject(sample)) refuse("is not a subject; wanted tokens without spaces or wildcards, separated by dots");
   if (isReserved(sample)) refuse("belongs to the system; wanted one that begins neither with $ nor with _INBOX");
   return {
-    hasField,
-    subjectFor(field) {
-      if (!hasField) return parts[0];
-      const full = parts.join(toSubject(escapeToken(field)));
+    hasField: subject.includes("{field}"),
+    subjectFor(field, kindText = "") {
+      const full = make(field, kindText);
       return full.length <= SUBJECT_BYTES_MAX && !isReserved(full) ? full : undefined;
     },
   };
+}
+
+/** What tells the frames of such a port apart, beside their fields. */
+function kindOf(decode: DecodeType): string | undefined {
+  return decode === "nmea" ? "sentence" : decode === "modbus" ? "unit" : undefined;
+}
+
+function list(placeholders: readonly string[]): string {
+  return placeholders.map((each) => `{${each}}`).join(" or ");
 }
 
 /** Any text as exactly one token; see the head of this file. */

@@ -9,15 +9,17 @@
 //     we read ourselves, from an immediate. Reading ourselves also shows an end of file, which a hung-up device is, and leaves no
 //     stream to buffer behind a pause.
 
-import { readSync } from "node:fs";
+import { readSync, watch } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { SerialPort } from "serialport";
+import { type Clock, systemClock } from "#base/clock.ts";
 import { explain, systemCode } from "#base/errors.ts";
-import type { Tty, TtyInfo, TtyPort, TtySettings } from "#base/tty.ts";
-import { absentError, busyError, forbiddenError, openFailedError } from "./errors.ts";
-import { findLockHolder } from "./lock-holder.ts";
-import { describeTty, listTtyTree } from "./tty-tree.ts";
+import type { LineSignals, Tty, TtyInfo, TtyPort, TtySettings } from "#base/tty.ts";
+import { findHolder, type LockPlaces, SYSTEM_LOCK_PLACES, writeLockFile } from "./device-lock.ts";
+import { absentError, baudRateError, busyError, forbiddenError, openFailedError, SerialError } from "./errors.ts";
+import { describeTty, type TreePlaces, TtyTree } from "./tty-tree.ts";
+import { cycleUsbPower } from "./usb-power.ts";
 
 /** One read at most. The kernel's line discipline holds 4 KiB. */
 const READ_BYTES = 16 * 1024;
@@ -28,28 +30,60 @@ type Binding = Awaited<ReturnType<typeof SerialPort.binding.open>>;
 /** Bindings of Unix systems show their descriptor and poller. */
 type UnixBinding = Extract<Binding, { readonly poller: unknown }>;
 
-/** `sys`: where the kernel's tree is mounted; other than "/sys" only under test. */
-export function systemTty(sys = "/sys"): Tty {
+/** Where the system shows its devices; other than these only under test. */
+export interface TtyPlaces extends TreePlaces, LockPlaces {}
+
+export const SYSTEM_TTY_PLACES: TtyPlaces = { sys: "/sys", dev: "/dev", ...SYSTEM_LOCK_PLACES };
+
+/** `clock` times the pause of a power cycle. */
+export function systemTty(clock: Clock = systemClock(), places: TtyPlaces = SYSTEM_TTY_PLACES): Tty {
+  const tree = new TtyTree(places);
   return {
-    list: async () => (await listTtyTree(sys)) ?? (await listByLibrary()),
-    find: (path) => findDevice(sys, path),
-    open,
+    list: async () => (await tree.list()) ?? (await listWithoutTree(places)),
+    find: (path) => findDevice(places, path),
+    open: (path, settings) => open(path, settings, places),
+    watch: (onHint) => watchFolder(places.dev, onHint),
+    holder: async (path) => await findHolder(await realpath(path).catch(() => path), places),
+    async cyclePower(device, signal) {
+      if (device.usbPort !== null) return await cycleUsbPower(places.sys, device.usbPort, clock, signal);
+      throw new SerialError("SERIAL_POWER_CYCLE_FAILED", `${device.path} is no USB device; its power cannot be switched`);
+    },
   };
 }
 
-async function findDevice(sys: string, path: string): Promise<TtyInfo | undefined> {
+/** The kernel's devtmpfs tells of new files as any file system does; a container's own /dev is silent, and then nothing is heard. */
+function watchFolder(folder: string, onHint: () => void): Disposable {
   try {
+    // "rename": a name came or went. The other kind comes with every write to a device.
+    const watcher = watch(folder, { persistent: false }, (event, name) => {
+      if (event === "rename" && (name === null || name.startsWith("tty"))) onHint();
+    });
+    watcher.on("error", () => undefined); // the folder was mounted over, or there are no watches left: the list is looked at anyway
+    return { [Symbol.dispose]: () => watcher.close() };
+  } catch {
+    return { [Symbol.dispose]: () => undefined };
+  }
+}
+
+async function findDevice(places: TtyPlaces, path: string): Promise<TtyInfo | undefined> {
+  try {
+    const known = dirname(path) === places.dev ? await describeTty(places, basename(path)) : undefined;
     const device = await realpath(path);
     if (!(await stat(device)).isCharacterDevice()) return undefined;
-    const known = dirname(device) === "/dev" ? await describeTty(sys, basename(device)) : undefined;
-    return known ?? { path: device, vendorId: null, productId: null, serialNumber: null, usbPort: null, usbInterface: null };
+    if (known !== undefined) return known;
+    const target = dirname(device) === places.dev ? await describeTty(places, basename(device)) : undefined;
+    return target ?? { path: device, vendorId: null, productId: null, serialNumber: null, usbPort: null, usbInterface: null };
   } catch {
     return undefined; // not there, or a folder on the way may not be read: in both cases nothing to open
   }
 }
 
-/** For systems without the kernel's tree, such as a developer's Mac. */
-async function listByLibrary(): Promise<readonly TtyInfo[]> {
+/** A developer's Mac has no such tree, and its own way. On Linux the library would start a program that knows no more than we do. */
+async function listWithoutTree({ sys }: TtyPlaces): Promise<readonly TtyInfo[]> {
+  if (process.platform === "linux") {
+    const words = `there is no ${sys}/class/tty here; give this container ${sys}, or recognise devices by "path" alone`;
+    throw new SerialError("SERIAL_LIST_FAILED", words);
+  }
   return (await SerialPort.list()).map((port) => ({
     path: port.path,
     vendorId: port.vendorId ?? null,
@@ -60,24 +94,28 @@ async function listByLibrary(): Promise<readonly TtyInfo[]> {
   }));
 }
 
-async function open(path: string, settings: TtySettings): Promise<TtyPort> {
-  const holder = await findLockHolder(path);
+async function open(path: string, settings: TtySettings, places: TtyPlaces): Promise<TtyPort> {
+  const device = await realpath(path).catch(() => path);
+  const holder = await findHolder(device, places);
   if (holder !== undefined) throw busyError(path, holder);
+  await using scope = new AsyncDisposableStack();
+  scope.use(await writeLockFile(device, places));
   let binding: Binding;
   try {
-    binding = await SerialPort.binding.open({ path, ...settings, lock: true });
+    binding = await SerialPort.binding.open({ path: device, ...settings, lock: true });
   } catch (error) {
-    throw await explainOpenFault(path, error);
+    throw await explainOpenFault(path, device, error, places);
   }
-  if ("poller" in binding) return new SystemTtyPort(path, binding);
+  if ("poller" in binding) return new SystemTtyPort(path, binding, { lockFile: scope.move(), mayHold: settings.rtscts });
   await binding.close();
   throw openFailedError(path, new Error("serial ports are read on Linux and other Unix systems only"));
 }
 
 /** node-serialport gives the system's words without its code. */
-async function explainOpenFault(path: string, fault: unknown): Promise<Error> {
+async function explainOpenFault(path: string, device: string, fault: unknown, places: TtyPlaces): Promise<Error> {
   const words = explain(fault);
-  if (/Cannot lock port|Device or resource busy/.test(words)) return busyError(path, await findLockHolder(path));
+  if (/Cannot lock port|Device or resource busy/.test(words)) return busyError(path, await findHolder(device, places));
+  if (/baud rate/i.test(words)) return baudRateError(path, fault);
   if (/No such file|No such device/.test(words)) return absentError(path);
   if (/Permission denied|Operation not permitted/.test(words)) return forbiddenError(path, fault);
   return openFailedError(path, fault);
@@ -86,16 +124,25 @@ async function explainOpenFault(path: string, fault: unknown): Promise<Error> {
 class SystemTtyPort implements TtyPort {
   readonly path: string;
   readonly #binding: UnixBinding;
+  readonly #lockFile: AsyncDisposable;
+  /** The device may say stop: bytes that the system has taken need not have left. */
+  readonly #mayHold: boolean;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   #onData: ((chunk: Buffer) => void) | undefined;
   #onClose: ((fault: Error | undefined) => void) | undefined;
   #isPaused = false;
   #isWaiting = false;
+  /** Writes under way. */
+  #writing = 0;
+  /** The binding sets all lines at once: what was asked for so far, in its own words. */
+  #signals = { dtr: true, rts: true, brk: false };
   #closed: Promise<void> | undefined;
 
-  constructor(path: string, binding: UnixBinding) {
+  constructor(path: string, binding: UnixBinding, options: { readonly lockFile: AsyncDisposable; readonly mayHold: boolean }) {
     this.path = path;
     this.#binding = binding;
+    this.#lockFile = options.lockFile;
+    this.#mayHold = options.mayHold;
     // The binding's writer waits for a promise behind the poller: any immediate lets it go on (see the head of this file).
     binding.poller.on("writable", () => setImmediate(() => undefined));
   }
@@ -109,8 +156,19 @@ class SystemTtyPort implements TtyPort {
     this.#onClose = listener;
   }
 
-  write(bytes: Buffer): Promise<void> {
-    return this.#binding.write(bytes);
+  async write(bytes: Buffer): Promise<void> {
+    this.#writing += 1;
+    try {
+      await this.#binding.write(bytes);
+    } finally {
+      this.#writing -= 1;
+    }
+  }
+
+  async setSignals(signals: LineSignals): Promise<void> {
+    const wanted = { ...this.#signals, ...signals };
+    await this.#binding.set(wanted);
+    this.#signals = wanted;
   }
 
   pause(): void {
@@ -159,10 +217,18 @@ class SystemTtyPort implements TtyPort {
   }
 
   #close(fault: Error | undefined): Promise<void> {
-    this.#closed ??= this.#binding
-      .close()
-      .catch(() => undefined) // Linux gives the descriptor back even when close fails; nothing is left to do
-      .finally(() => this.#onClose?.(fault));
+    this.#closed ??= this.#end(fault);
     return this.#closed;
+  }
+
+  async #end(fault: Error | undefined): Promise<void> {
+    if (this.#writing > 0 || this.#mayHold) {
+      // The system waits up to half a minute for bytes that a device does not take, in a thread that others need: drop them.
+      this.#binding.poller.stop();
+      await this.#binding.flush().catch(() => undefined);
+    }
+    await this.#binding.close().catch(() => undefined); // Linux gives the descriptor back even then; nothing is left to do
+    await this.#lockFile[Symbol.asyncDispose]();
+    this.#onClose?.(fault);
   }
 }

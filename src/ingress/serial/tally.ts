@@ -23,6 +23,11 @@ export class Tally {
   lastError: string | null = null;
   lastBadFrame: string | null = null;
 
+  /** All frames that were no good: what the error budget counts. */
+  get badFrames(): number {
+    return this.decodeErrors + this.oversized + this.torn;
+  }
+
   bad(fault: string, bytes: Buffer, start: number, end: number): void {
     this.decodeErrors += 1;
     this.lastError = fault;

@@ -7,29 +7,31 @@
 // A line longer than `maxFrame` is thrown away up to its end and counted once; the next line is read as if nothing had been.
 
 import { assert } from "#base/assert.ts";
-import type { FrameListener, Framer } from "./framer.ts";
+import type { FrameListener, Framer } from "../framer.ts";
+import { FrameSlab } from "./frame-slab.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
-const SLAB_BYTES_MIN = 256;
 
 export class LineFramer implements Framer {
+  readonly showsBeginning = false;
   readonly #listener: FrameListener;
   /** Longest frame in bytes, line end not counted. */
   readonly #maxFrame: number;
-  #slab = Buffer.allocUnsafeSlow(0);
-  #held = 0;
+  /** One byte above the limit is kept too: it may be the CR of the line's end. */
+  readonly #held: FrameSlab;
   #isSkipping = false;
 
   constructor(maxFrame: number, listener: FrameListener) {
     assert(maxFrame >= 1, "a frame of no bytes");
     this.#maxFrame = maxFrame;
     this.#listener = listener;
+    this.#held = new FrameSlab(maxFrame + 1);
   }
 
   /** Bytes reserved between chunks; for tests of the bound. */
   get slabBytes(): number {
-    return this.#slab.length;
+    return this.#held.bytes.length;
   }
 
   feed(chunk: Buffer): void {
@@ -39,11 +41,11 @@ export class LineFramer implements Framer {
       this.#isSkipping = false;
       at = end + 1;
       end = chunk.indexOf(LF, at);
-    } else if (end !== -1 && this.#held > 0) {
+    } else if (end !== -1 && this.#held.used > 0) {
       this.#hold(chunk, 0, end);
       if (this.#isSkipping) this.#isSkipping = false;
-      else this.#give(this.#slab, 0, this.#held);
-      this.#held = 0;
+      else this.#give(this.#held.bytes, 0, this.#held.used);
+      this.#held.used = 0;
       at = end + 1;
       end = chunk.indexOf(LF, at);
     }
@@ -56,8 +58,8 @@ export class LineFramer implements Framer {
   }
 
   reset(): number {
-    const held = this.#held;
-    this.#held = 0;
+    const held = this.#held.used;
+    this.#held.used = 0;
     this.#isSkipping = false;
     return held;
   }
@@ -68,24 +70,10 @@ export class LineFramer implements Framer {
     else if (end > start) this.#listener.onFrame(bytes, start, end);
   }
 
-  /** Keeps a part of a line. One byte above the limit is kept too: it may be the CR of the line's end. */
   #hold(chunk: Buffer, start: number, end: number): void {
-    const bytes = this.#held + end - start;
-    if (bytes > this.#maxFrame + 1) {
-      this.#held = 0;
-      this.#isSkipping = true;
-      this.#listener.onOversize();
-      return;
-    }
-    if (bytes > this.#slab.length) this.#widen(bytes);
-    chunk.copy(this.#slab, this.#held, start, end);
-    this.#held = bytes;
-  }
-
-  #widen(bytes: number): void {
-    const wanted = Math.max(SLAB_BYTES_MIN, this.#slab.length * 2, bytes);
-    const wider = Buffer.allocUnsafeSlow(Math.min(wanted, this.#maxFrame + 1));
-    this.#slab.copy(wider, 0, 0, this.#held);
-    this.#slab = wider;
+    if (this.#held.append(chunk, start, end)) return;
+    this.#held.used = 0;
+    this.#isSkipping = true;
+    this.#listener.onOversize();
   }
 }

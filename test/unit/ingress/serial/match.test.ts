@@ -82,6 +82,20 @@ test("a port keeps the device it has when an equal one is plugged in", () => {
   assert.deepEqual(assigned([wish("a", FTDI, "/dev/ttyUSB0")], sight([RIGHT])), ["/dev/ttyUSB1"]);
 });
 
+test("what other ports have left over is no answer: a vague port waits, unless a more precise one names the other device", () => {
+  const left = wish("left", FTDI, "/dev/ttyUSB0");
+  const [, answer] = assignDevices([left, wish("right", FTDI)], sight([LEFT, RIGHT]));
+  assert.ok(answer !== undefined && "missing" in answer);
+  assert.equal(answer.missing.code, "SERIAL_AMBIGUOUS");
+  assert.match(answer.missing.text, /ttyUSB0 \(.*, serves port left\), \/dev\/ttyUSB1/);
+  const vendorOnly = wish("any", { vendorId: "0403" }, "/dev/ttyUSB0");
+  assert.deepEqual(assigned([vendorOnly, wish("right", FTDI)], sight([LEFT, RIGHT])), ["/dev/ttyUSB0", "SERIAL_AMBIGUOUS"]);
+  const third = ftdi("/dev/ttyUSB2", "1-1.3", "C3");
+  const exact = wish("exact", { ...FTDI, serialNumber: "A1" });
+  assert.deepEqual(assigned([exact, wish("vague", FTDI)], sight([LEFT, RIGHT])), ["/dev/ttyUSB0", "/dev/ttyUSB1"]);
+  assert.deepEqual(assigned([exact, wish("vague", FTDI)], sight([LEFT, RIGHT, third])), ["/dev/ttyUSB0", "SERIAL_AMBIGUOUS"]);
+});
+
 test("a held path whose device is another kind now is given up", () => {
   const other = device("/dev/ttyUSB0", { vendorId: "10c4", productId: "ea60" });
   assert.deepEqual(assigned([wish("a", FTDI, "/dev/ttyUSB0")], sight([other])), ["SERIAL_ABSENT"]);

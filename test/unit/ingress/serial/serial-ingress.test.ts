@@ -5,11 +5,12 @@ import { BATCH_MAX, type Batch, FLAG_DURABLE, flagsOf, payloadOf, QOS_UNSTATED, 
 import type { Origin, Sink, Subscription, Upstream } from "#core/sink.ts";
 import { SerialError } from "#ingress/serial/errors.ts";
 import type { SerialPortOptions } from "#ingress/serial/options.ts";
-import type { SerialPortStatus } from "#ingress/serial/port.ts";
+import type { SerialPortStatus } from "#ingress/serial/port-status.ts";
 import { openSerial, type SerialIngress } from "#ingress/serial/serial-ingress.ts";
 import { AccountRouter } from "#router/router.ts";
 import { FakeClock, turn } from "../../../support/fake-clock.ts";
 import { FakeTty } from "../../../support/fake-tty.ts";
+import { serialPort } from "../../../support/serial-options.ts";
 
 const NOBODY = { vendorId: null, productId: null, serialNumber: null, usbPort: null, path: null };
 const FTDI = { vendorId: "0403", productId: "6001" };
@@ -18,17 +19,8 @@ type Wanted = Partial<Omit<SerialPortOptions, "match">> & { readonly match?: Par
 
 function options(wanted: Wanted = {}): SerialPortOptions {
   return {
-    name: "weather",
-    baudRate: 9600,
-    dataBits: 8,
-    parity: "none",
-    stopBits: 1,
-    rtscts: false,
+    ...serialPort({ name: "weather", match: { vendor_id: "0403" }, silence_after: null, error_budget: null }),
     framing: { type: "line", maxFrame: 64 },
-    decode: { type: "json" },
-    subject: "sensors.{name}.{field}",
-    writeSubject: null,
-    silenceAfter: null,
     ...wanted,
     match: { ...NOBODY, ...(wanted.match ?? FTDI) },
   };
@@ -245,6 +237,27 @@ test("a list of devices that cannot be read leaves open ports alone and is said 
   assert.equal(ingress.status()[0]!.state, "open");
   assert.equal(ingress.status()[1]!.cause, "cannot list the serial devices: no /sys here");
   assert.equal(bench.log.filter((line) => line.startsWith("warn cannot list")).length, 1);
+});
+
+test("without a list, as in a container without /sys, ports that name a path are served", async () => {
+  const bench = new Bench();
+  bench.plugFtdi();
+  bench.tty.plug({ path: "/dev/pts/3" });
+  await using ingress = await bench.open(options(), options({ name: "other", match: { path: "/dev/pts/3" } }));
+  await until(ingress, isOpen);
+  bench.tty.unplug("/dev/pts/3");
+  bench.tty.onlyListFails = true;
+  bench.tty.listFault = new Error("no /sys here");
+  await bench.clock.pass(2000);
+  bench.tty.plug({ path: "/dev/pts/3" });
+  await bench.clock.pass(2000);
+  assert.deepEqual(
+    ingress.status().map(({ state }) => state),
+    ["open", "open"],
+  );
+  bench.tty.unplug("/dev/ttyUSB0");
+  await bench.clock.pass(2000);
+  assert.match(ingress.status()[0]!.cause ?? "", /^there is no \/dev\/ttyUSB0/, "what it had is what it tries");
 });
 
 test("a path may be a link, and follows it to another device", async () => {

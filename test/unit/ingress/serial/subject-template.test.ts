@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isValidSubject, toSubject } from "#core/subject.ts";
+import type { DecodeType } from "#ingress/serial/decode-options.ts";
 import { SerialError } from "#ingress/serial/errors.ts";
-import { escapeToken, parseSubjectTemplate, unescapeToken } from "#ingress/serial/subject-template.ts";
+import { escapeToken, parseSubjectTemplate, placeholdersOf, unescapeToken } from "#ingress/serial/subject-template.ts";
 
 const anyText = fc.oneof(
   fc.string({ unit: "binary" }),
@@ -61,6 +62,16 @@ test("a field never makes a subject of the system's, nor one that is too long", 
   assert.equal(template("{field}.x").subjectFor("_INBOX"), undefined);
   assert.equal(template("{field}").subjectFor("$SYS"), "%24SYS");
   assert.equal(template("s.{field}").subjectFor("x".repeat(3000)), undefined);
+});
+
+test("the sentence of NMEA and the unit of a Modbus bus have their places, and only theirs", () => {
+  const of = (subject: string, decode: DecodeType) => parseSubjectTemplate({ name: "w", subject, decode });
+  assert.equal(of("gps.{sentence}.{field}", "nmea").subjectFor("speed", "RMC"), "gps.RMC.speed");
+  assert.equal(of("{name}.{unit}", "modbus").subjectFor("", "7"), "w.7");
+  assert.equal(of("{name}.{unit}", "modbus").hasField, false);
+  assert.throws(() => of("gps.{sentence}", "csv"), /placeholder \{sentence\}; wanted \{name\} or \{field\}/);
+  assert.throws(() => of("gps.{unit}", "nmea"), /placeholder \{unit\}; wanted \{name\} or \{field\} or \{sentence\}/);
+  assert.deepEqual(placeholdersOf("text"), ["name"]);
 });
 
 test("a template that cannot work is refused with what is wrong", () => {

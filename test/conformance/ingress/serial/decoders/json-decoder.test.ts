@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ReadingDecoder } from "#ingress/serial/reading.ts";
+import { makeDecoder } from "#ingress/serial/make-decoder.ts";
 import { unescapeToken } from "#ingress/serial/subject-template.ts";
 
 type Message = [subject: string, payload: string];
@@ -13,7 +13,7 @@ function decode(
   frame: Buffer | string,
 ): { messages: Message[]; fault: string | undefined } {
   const messages: Message[] = [];
-  const decoder = new ReadingDecoder({ name: "bench", subject, decode: type }, (on, bytes, start, end) => {
+  const decoder = makeDecoder({ name: "bench", subject, decode: { type } }, (on, bytes, start, end) => {
     messages.push([on, bytes.toString("utf8", start, end)]);
   });
   const bytes = Buffer.from(frame);
@@ -123,7 +123,7 @@ test("text and raw frames pass as they are, blanks included", () => {
 
 test("thousands of invented field names empty the memory of subjects and harm nothing", () => {
   const seen = new Set<string>();
-  const decoder = new ReadingDecoder({ name: "p", subject: "s.{field}", decode: "json" }, (on) => seen.add(on));
+  const decoder = makeDecoder({ name: "p", subject: "s.{field}", decode: { type: "json" } }, (on) => seen.add(on));
   for (let i = 0; i < 3000; i++) {
     const frame = Buffer.from(`{"f${i}":1}`);
     assert.equal(decoder.decode(frame, 0, frame.length), undefined);
@@ -133,7 +133,11 @@ test("thousands of invented field names empty the memory of subjects and harm no
 
 test("only a JSON object shows that its beginning is there", () => {
   const shows = (type: "json" | "text", text: string) =>
-    new ReadingDecoder({ name: "p", subject: "s", decode: type }, () => undefined).showsItsBeginning(Buffer.from(text), 0);
+    makeDecoder({ name: "p", subject: "s", decode: { type } }, () => undefined).showsItsBeginning(
+      Buffer.from(text),
+      0,
+      text.length,
+    );
   assert.equal(shows("json", ' {"a":1}'), true);
   assert.equal(shows("json", "1.4"), false);
   assert.equal(shows("text", "{"), false);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { LineFramer } from "#ingress/serial/line-framer.ts";
+import { LineFramer } from "#ingress/serial/framers/line-framer.ts";
 
 const MAX = 8;
 
@@ -11,6 +11,7 @@ function frame(chunks: readonly Uint8Array[], maxFrame = MAX): { said: string[];
   const framer = new LineFramer(maxFrame, {
     onFrame: (bytes, start, end) => said.push(bytes.latin1Slice(start, end)),
     onOversize: () => said.push("<oversize>"),
+    onFault: (fault) => said.push(`<${fault}>`),
   });
   for (const chunk of chunks) {
     const lent = Buffer.from(chunk);
