@@ -1,0 +1,59 @@
+// The packet filter of a running spoke: on as the settings say, fed with who is locked out; or taken away where it once was on.
+//
+// A spoke whose filter was never on asks nothing of nft: it may run beside other people's rules, or without any right. That it was on
+// is remembered by an empty file, since a table outlives the process that made it.
+
+import type { Authenticator } from "#access/authenticator.ts";
+import type { Disk } from "#base/disk.ts";
+import { explain, isFault } from "#base/errors.ts";
+import type { Config } from "#config/config.ts";
+import { type Firewall, type FirewallEnv, openFirewall } from "#firewall/firewall.ts";
+import { wantedRuleset } from "#firewall/wanted.ts";
+import { firewallDoors } from "./firewall-doors.ts";
+
+const MARK = "packet-filter";
+
+export interface PacketFilterFacts {
+  readonly dataDir: string;
+  readonly isBalena: boolean;
+}
+
+/** undefined: there is none, and none was. Waits for nothing of the kernel's. */
+export async function openPacketFilter(
+  config: Config,
+  { dataDir, isBalena }: PacketFilterFacts,
+  authenticator: Pick<Authenticator, "blockedAddresses">,
+  env: FirewallEnv & { readonly disk: Disk },
+): Promise<Firewall | undefined> {
+  const mark = `${dataDir}/${MARK}`;
+  const { enabled } = config.firewall;
+  const wasOn = (await env.disk.list(dataDir)).includes(MARK);
+  if (!enabled && !wasOn) return undefined;
+  if (!enabled) {
+    const firewall = openFirewall(null, env);
+    // Only what is known to be gone is forgotten: without the right to look, the next start tries again.
+    void firewall.settled.then(() => (firewall.isRemoved ? forget(mark, env) : undefined));
+    return firewall;
+  }
+  if (!wasOn) await remember(mark, env);
+  const wanted = wantedRuleset(config.firewall, firewallDoors(config), { isBalena });
+  return openFirewall(wanted, env, () => authenticator.blockedAddresses());
+}
+
+async function remember(mark: string, { disk, log }: { readonly disk: Disk; readonly log: FirewallEnv["log"] }): Promise<void> {
+  try {
+    await using _file = await disk.open(mark, "create");
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    log.warn("switching the packet filter off later will need petiole firewall apply", { because: explain(error) });
+  }
+}
+
+async function forget(mark: string, { disk, log }: { readonly disk: Disk; readonly log: FirewallEnv["log"] }): Promise<void> {
+  try {
+    await disk.remove(mark);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    log.debug("the mark of the packet filter stays", { because: explain(error) });
+  }
+}
