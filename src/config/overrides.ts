@@ -122,3 +122,8 @@ function unknownVariable(variable: string, path: Path, root: Node): Fault {
     remedy,
   };
 }
+
+/** balenaOS tells its containers so. */
+export function isBalena(environment: Environment): boolean {
+  return environment["BALENA"] === "1";
+}

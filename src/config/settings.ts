@@ -2,7 +2,7 @@
 
 import { accountsOptions } from "#access/options.ts";
 import type { Report } from "#base/fault.ts";
-import { type FieldsValue, fields, type Loose, later, nullable, optional, type Schema } from "#base/schema.ts";
+import { type FieldsValue, fields, type Loose, nullable, optional, type Schema } from "#base/schema.ts";
 import { text, token } from "#base/schema-text.ts";
 import { limitsOptions } from "#core/limits-options.ts";
 import { firewallOptions } from "#firewall/options.ts";
@@ -34,8 +34,8 @@ const keys = {
   outbox: optional(outboxOptions, {}, "what is kept while a link is down"),
   mqtt: optional(nullable(mqttOptions), null, "the MQTT port; null: off"),
   serial: optional(serialOptions, [], "serial devices"),
-  host: later(nullable(hostOptions), null, "the device's own readings"),
-  web: later(nullable(webOptions), null, "the local page"),
+  host: optional(nullable(hostOptions), {}, "the device's own readings; null: none"),
+  web: optional(nullable(webOptions), null, "the local page, for a browser; null: off"),
   monitor: optional(nullable(monitorOptions), {}, "monitoring by HTTP; null: off"),
   firewall: optional(firewallOptions, {}, "inbound packet filter"),
   limits: optional(limitsOptions, {}, "limits of the whole spoke"),

@@ -27,9 +27,30 @@ test("no settings at all are settings: an account, no open door but the monitor'
   const config = configOf({});
   assert.equal(config.serverName, "petiole-0123456789");
   assert.deepEqual(config.accounts, [{ name: "EDGE", users: [], trustedKeys: [], revocations: [] }]);
-  assert.deepEqual([config.mqtt, config.listen, config.web, config.host, config.noAuthUser], [null, null, null, null, null]);
+  assert.deepEqual([config.mqtt, config.listen, config.web, config.noAuthUser], [null, null, null, null]);
+  assert.equal(config.host?.interval, 30_000);
   assert.deepEqual(config.monitor, { listen: { host: "127.0.0.1", port: 8222 } });
   assert.deepEqual([config.leafnodes.remotes, config.serial, config.firewall.enabled], [[], [], false]);
+});
+
+test("MQTT has a plain door, one for TLS and one for WebSocket, each with its own settings, and at least one of them", () => {
+  const { mqtt } = configOf({
+    mqtt: {
+      listen: null,
+      tls: { cert_file: "gw.pem", key_file: "gw.key" },
+      websocket: { listen: "0.0.0.0:8083", path: "/mqtt", allowed_origins: ["https://panel.example.com"] },
+    },
+  });
+  assert.equal(mqtt?.listen, null);
+  assert.deepEqual(mqtt.tls?.listen, { host: "0.0.0.0", port: 8883 });
+  assert.match(mqtt.tls.certFile, /\/gw\.pem$/);
+  assert.deepEqual([mqtt.websocket?.path, mqtt.websocket?.tls, mqtt.websocket?.sameOrigin], ["/mqtt", null, false]);
+  assert.deepEqual(pathsOf({ mqtt: { listen: null } }), ["mqtt.listen invalid"]);
+  assert.deepEqual(pathsOf({ mqtt: { tls: {} } }), ["mqtt.tls.cert_file missing", "mqtt.tls.key_file missing"]);
+  assert.deepEqual(pathsOf({ mqtt: { websocket: {} } }), ["mqtt.websocket.listen missing"]);
+  assert.deepEqual(pathsOf({ mqtt: { websocket: { listen: "0.0.0.0:1", path: "mqtt?x" } } }), ["mqtt.websocket.path invalid"]);
+  const tls = { cert_file: "a", key_file: "b", verify_and_map: true };
+  assert.deepEqual(pathsOf({ mqtt: { tls } }), ["mqtt.tls.ca_file invalid"]);
 });
 
 test("an mqtt block opens the port on loopback unless it says otherwise", () => {
@@ -113,17 +134,7 @@ test("what does not exist yet is refused in so many words, and its off value is 
     outbox: { rules: [{ subjects: [">"], max_age: null, thin_after: null }], when_full: "drop_oldest" },
   });
 
-  const port = { name: "a", match: { path: "/dev/x" } };
-  const asked: [object, string][] = [
-    [{ host: { interval: "30s" } }, "host"],
-    [{ web: { listen: "0.0.0.0:80" } }, "web"],
-    [{ firewall: { enabled: true } }, "firewall.enabled"],
-    [{ mqtt: { websocket: { listen: "127.0.0.1:8083" } } }, "mqtt.websocket"],
-    [{ mqtt: { tls: {} } }, "mqtt.tls"],
-    [{ serial: [{ ...port, framing: { type: "cobs" } }] }, "serial[0].framing.type"],
-    [{ serial: [{ ...port, decode: { type: "csv" } }] }, "serial[0].decode.type"],
-    [{ serial: [{ ...port, write_subject: "cmd.a" }] }, "serial[0].write_subject"],
-  ];
+  const asked: [object, string][] = [[{ mqtt: { hub_mqtt: true } }, "mqtt.hub_mqtt"]];
   for (const [document, path] of asked) assert.deepEqual(pathsOf(document), [`${path} unsupported`]);
 });
 
@@ -212,12 +223,7 @@ test("every key of the design is known: what is not there yet is unsupported, ne
     firewall: { enabled: true, lan_interfaces: ["eth0", "wlan0"], allow: [] },
     limits: { max_payload: "1MiB", max_connections: 1000, max_pending: "16MiB", write_deadline: "10s" },
   };
-  assert.deepEqual(pathsOf(document), [
-    "serial[0].write_subject unsupported",
-    "host unsupported",
-    "web unsupported",
-    "firewall.enabled unsupported",
-  ]);
+  assert.deepEqual(pathsOf(document), []);
 });
 
 test("names that refer to something must find it, and names must be their own", () => {
