@@ -11,11 +11,13 @@ import { Site } from "./lib/bench/bench-site.ts";
 import { type Cores, chooseCores } from "./lib/bench/cores.ts";
 import { breakDown, type CpuProfile, formatBreakdown, type Window } from "./lib/bench/cpu-profile.ts";
 import { benchFleet } from "./lib/bench/fleet.ts";
+import { benchMqtt } from "./lib/bench/mqtt.ts";
 import { benchNats } from "./lib/bench/nats.ts";
 import { type BenchOptions, HELP, PAYLOAD_BYTES, PUBLISHERS, parseOptions } from "./lib/bench/options.ts";
 import { benchOutbox } from "./lib/bench/outbox.ts";
 import { formatReport, type Report, ratiosOf, type Sample, TITLES, workloadReports } from "./lib/bench/report.ts";
 import { benchS2 } from "./lib/bench/s2.ts";
+import { benchSerial } from "./lib/bench/serial.ts";
 import { ACCOUNTS, buildSpoke, openStage, type Stage, startPeer, startSpoke, type WorkloadName } from "./lib/bench/systems.ts";
 import { nowNs } from "./lib/bench/worker-channel.ts";
 import { evenly, runPaced, runSaturated } from "./lib/bench/workloads.ts";
@@ -157,7 +159,9 @@ async function profile(options: BenchOptions, signal: AbortSignal): Promise<stri
 async function main(args: readonly string[]): Promise<void> {
   if (args[0] === "fleet") return await benchFleet(args.slice(1), abortOnInterrupt());
   if (args[0] === "nats") return await benchNats(args.slice(1), abortOnInterrupt());
+  if (args[0] === "mqtt") return await benchMqtt(args.slice(1), abortOnInterrupt());
   if (args[0] === "outbox") return await benchOutbox(args.slice(1), abortOnInterrupt());
+  if (args[0] === "serial") return await benchSerial(args.slice(1), abortOnInterrupt());
   if (args[0] === "s2") return await benchS2(args.slice(1), abortOnInterrupt());
   const options = parseOptions(args);
   if (typeof options === "string") {

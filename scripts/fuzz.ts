@@ -3,7 +3,9 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { fuzzClient } from "./lib/fuzz/client.ts";
+import { fuzzFrames } from "./lib/fuzz/frames.ts";
 import { type FuzzOptions, type FuzzResult, fuzzLeaf } from "./lib/fuzz/leaf.ts";
+import { fuzzMqtt } from "./lib/fuzz/mqtt.ts";
 import { fuzzS2 } from "./lib/fuzz/s2.ts";
 import { abortOnInterrupt } from "./lib/interrupt.ts";
 
@@ -11,7 +13,9 @@ const HELP = `usage: scripts/fuzz [TARGET…] [--inputs N] [--seconds N] [--seed
 
 Feeds mutated inputs to the parsers of foreign bytes and compares each with a slow, plain oracle. Targets, all by default:
   client         what local NATS clients say, cut anywhere
+  frames         what serial devices say: framers and decoders
   leaf           the leaf protocol: grammar and recorded sessions, spoilt and cut anywhere
+  mqtt           what MQTT clients of 3.1, 3.1.1 and 5.0 say, spoilt and cut anywhere
   s2             the S2 decoder
   --inputs N     how many inputs for each target (default 10000000)
   --seconds N    stop earlier, after so many seconds for each target
@@ -23,7 +27,9 @@ example: scripts/fuzz leaf --inputs 100000 --seed 7
 
 const TARGETS: Readonly<Record<string, (options: FuzzOptions) => Promise<FuzzResult>>> = {
   client: fuzzClient,
+  frames: fuzzFrames,
   leaf: fuzzLeaf,
+  mqtt: fuzzMqtt,
   s2: fuzzS2,
 };
 

@@ -11,13 +11,14 @@ import { runInTurn, runStep, type Step, suiteStep } from "./lib/steps.ts";
 import { filesOf, ROOT, SUITES, type Suite, suiteOf } from "./lib/suites.ts";
 import { add, closingLine, NOTHING, type Totals } from "./lib/test-run.ts";
 
-/** How long the leaf parser is fed mutated input; millions of it are for scripts/fuzz. */
+/** What is fed mutated input, and how long; millions of it are for scripts/fuzz. */
+const FUZZED = ["leaf", "mqtt", "frames"] as const;
 const FUZZ_SECONDS = 20;
 
 const HELP = `usage: scripts/test [--only SUITE]… [FILE…]
 
 Installs what is missing, then runs types, lint, a build, every suite of test/ (${SUITES.map(({ name }) => name).join(", ")}) and,
-for ${FUZZ_SECONDS} s from a fresh seed, the fuzzer of the leaf parser.
+for ${FUZZ_SECONDS} s each from a fresh seed, the fuzzers of the leaf parser, of MQTT packets and of serial frames.
   --only SUITE   just that suite (may be given more than once)
   FILE…          just those test files
 Ends with one line "N passed, N failed, N skipped"; exit code 1 when anything failed or nothing was run.
@@ -83,7 +84,7 @@ async function run({ suites, files }: Selection, signal: AbortSignal): Promise<T
     if (its.length > 0) steps.push(suiteStep(suite, its));
     else console.log(`no test in ${suite.name} yet`);
   }
-  if (all) steps.push(fuzzStep("leaf", FUZZ_SECONDS));
+  if (all) for (const target of FUZZED) steps.push(fuzzStep(target, FUZZ_SECONDS));
   return add(totals, await runInTurn(steps, signal));
 }
 

@@ -7,15 +7,15 @@ import { type Entropy, randomToken } from "#base/entropy.ts";
 import type { Endpoint } from "#base/net.ts";
 import type { Config } from "#config/config.ts";
 import { displaySubject, isValidSubject, subjectMatches, toSubject } from "#core/subject.ts";
+import { ARRIVAL_LIMIT_MS, type DoorTls } from "#doors/gate.ts";
+import type { TlsFacts } from "#doors/tls-facts.ts";
+import { originText } from "#doors/web-origin.ts";
 import type { MqttConnectionStatus } from "#ingress/mqtt/client-status.ts";
 import type { MqttIngress } from "#ingress/mqtt/mqtt-ingress.ts";
 import type { NatsClientStatus } from "#ingress/nats/client-status.ts";
 import { CONNECT_TIMEOUT_MS } from "#ingress/nats/connection.ts";
-import { ARRIVAL_LIMIT_MS, type DoorTls } from "#ingress/nats/gate.ts";
 import { PING_INTERVAL_MS, PINGS_MAX } from "#ingress/nats/heartbeat.ts";
 import { COMPATIBLE_VERSION, type NatsIngress } from "#ingress/nats/nats-ingress.ts";
-import type { TlsFacts } from "#ingress/nats/tls-facts.ts";
-import { originText } from "#ingress/nats/web-origin.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type {
   AccountReport,
@@ -229,7 +229,7 @@ function mqttClientReport(client: MqttConnectionStatus, now: WallMillis): Client
     library: "",
     library_version: "",
     mqtt_client_id: displaySubject(client.clientId),
-    tls: null,
+    tls: client.tls === null ? null : tlsReport(client.tls),
   };
 }
 

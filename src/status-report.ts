@@ -5,22 +5,30 @@ import { formatEndpoint } from "#base/net.ts";
 import type { TimeKeeper } from "#base/time-keeper.ts";
 import type { Config } from "#config/config.ts";
 import { displaySubject } from "#core/subject.ts";
+import type { Firewall, FirewallStatus } from "#firewall/firewall.ts";
+import type { HostIngress } from "#ingress/host/host-ingress.ts";
 import type { MqttIngress } from "#ingress/mqtt/mqtt-ingress.ts";
 import type { NatsIngress } from "#ingress/nats/nats-ingress.ts";
+import type { ModbusStatus } from "#ingress/serial/modbus/master.ts";
 import type { SerialIngress } from "#ingress/serial/serial-ingress.ts";
 import type { LossTotal } from "#outbox/ledger-entry.ts";
 import type { ReconcileReport as Reconciled } from "#outbox/reconcile.ts";
 import { judge } from "#status/health.ts";
 import type {
+  BusReport,
   ClockReport,
+  HostReport,
   LossReport,
   MqttReport,
   NatsReport,
+  PacketFilterReport,
   ReconcileReport,
   RemoteReport,
   SerialReport,
   StatusReport,
+  StoreReport,
 } from "#status/report.ts";
+import type { Store, StoreStatus } from "#store/store.ts";
 import type { Uplink } from "#uplink/uplink.ts";
 
 /** How long a loss is a reason to look. */
@@ -34,11 +42,19 @@ export function reportOf(
     readonly mqtt: MqttIngress | null;
     readonly nats: NatsIngress | null;
     readonly serial: SerialIngress | null;
+    readonly host?: HostIngress | null;
+    readonly store?: Pick<Store, "status"> | null;
+    readonly filter?: Pick<Firewall, "status"> | null;
   },
   now: { readonly uptimeMs: number; readonly wall: number; readonly time?: TimeKeeper },
 ): StatusReport {
   const remotes = parts.uplinks.map(remoteReport);
   const serial = parts.serial?.status().map(serialReport) ?? [];
+  const fittings = {
+    ...(parts.host == null ? {} : { host: hostReport(parts.host) }),
+    ...(parts.store == null ? {} : { store: storeReport(parts.store.status()) }),
+    ...(parts.filter == null ? {} : { packet_filter: filterReport(parts.filter.status()) }),
+  };
   const lately = { since: timestamp(now.wall - LOSS_MATTERS_MS), until: timestamp(now.wall + LOSS_MATTERS_MS) };
   return {
     version: facts.version,
@@ -47,13 +63,22 @@ export function reportOf(
     now: timestamp(now.wall),
     uptime_seconds: Math.round(now.uptimeMs / 1000),
     rss_bytes: process.memoryUsage.rss(),
-    health: judge(remotes, serial, lately, now.time?.fault ?? null),
+    health: judge(remotes, serial, lately, now.time?.fault ?? null, fittings),
     ...(now.time === undefined ? {} : { clock: clockReport(now.time) }),
     remotes,
     mqtt: parts.mqtt === null ? null : mqttReport(parts.mqtt),
     nats: parts.nats === null ? null : natsReport(parts.nats),
     serial,
+    ...fittings,
   };
+}
+
+function storeReport({ keys, liveBytes, fileBytes, maxBytes, full, fault, damaged }: StoreStatus): StoreReport {
+  return { keys, live_bytes: liveBytes, file_bytes: fileBytes, max_bytes: maxBytes, full, fault, damaged };
+}
+
+function filterReport({ state, because, lacks, drifts, lastDrift, blocked }: FirewallStatus): PacketFilterReport {
+  return { state, because, lacks, drifts, last_drift: lastDrift, blocked };
 }
 
 function remoteReport(uplink: Uplink): RemoteReport {
@@ -192,12 +217,54 @@ function natsReport(nats: NatsIngress): NatsReport {
 function serialReport(port: ReturnType<SerialIngress["status"]>[number]): SerialReport {
   return {
     name: port.name,
+    match: port.match,
     path: port.path,
+    identity: port.identity,
     state: port.state,
+    since: timestamp(port.since),
+    code: port.code,
     cause: port.cause,
     is_silent: port.isSilent,
+    degraded: port.degraded,
+    is_paused: port.isPaused,
     bytes: port.bytes,
     frames: port.frames,
-    errors: port.decodeErrors + port.oversized,
+    messages: port.messages,
+    errors: port.decodeErrors + port.oversized + port.torn + port.checksumErrors + port.escapeErrors,
+    overruns: port.overruns,
+    opens: port.opens,
+    reopens: port.reopens,
+    power_cycles: port.powerCycles,
+    last_frame: port.lastFrameAt === null ? null : timestamp(port.lastFrameAt),
+    last_error: port.lastError,
+    last_bad_frame: port.lastBadFrame,
+    commands: {
+      waiting: port.commands.waiting,
+      done: port.commands.done,
+      refused: port.commands.refused,
+      late: port.commands.late,
+      failed: port.commands.failed,
+      last_fault: port.commands.lastFault,
+    },
+    units:
+      port.modbus?.units.map(({ unit, name, state, answers, failures, exceptions, lastFault }) => ({
+        unit,
+        name,
+        state,
+        answers,
+        failures,
+        exceptions,
+        last_fault: lastFault,
+      })) ?? null,
+    bus: port.modbus === null ? null : busReport(port.modbus),
   };
+}
+
+function busReport({ skipped, strayBytes, strayFrames, hasEcho }: ModbusStatus): BusReport {
+  return { skipped, stray_bytes: strayBytes, stray_frames: strayFrames, echo: hasEcho };
+}
+
+function hostReport(host: HostIngress): HostReport {
+  const { looks, messages, hanging, lastFault } = host.status();
+  return { looks, messages, hanging, last_fault: lastFault };
 }

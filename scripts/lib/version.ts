@@ -1,11 +1,11 @@
-// Versions of nats-server as "2.10.27", and lines of versions as "2.10".
+// Versions of programs we fetch as "2.10.27", and lines of versions as "2.10".
 
 /** A released version: numbers only. Previews ("2.15.0-RC.2") are not releases. */
 export type Version = string;
 
-/** "v2.10.27", "2.10.27-1+b2", "2.10.27~rc1-1" → its upstream release, or undefined for a preview or something else. */
+/** "v2.10.27", "2.10.27-1+b2", "1:10.0.2+ds-2", "2.10.27~rc1-1" → its upstream release, or undefined for a preview or something else. */
 export function parseVersion(text: string): Version | undefined {
-  const found = /^v?(\d+\.\d+\.\d+)(?=$|-\d|\+)/.exec(text.trim());
+  const found = /^v?(?:\d+:)?(\d+\.\d+\.\d+)(?=$|-\d|\+)/.exec(text.trim());
   return found?.[1];
 }
 

@@ -10,10 +10,14 @@ import { formatFault } from "#base/fault.ts";
 import type { Log } from "#base/log.ts";
 import { formatEndpoint } from "#base/net.ts";
 import { loadConfig } from "#config/load-config.ts";
-import type { Environment } from "#config/overrides.ts";
+import { type Environment, isBalena } from "#config/overrides.ts";
+import type { SettingsDocument } from "#config/settings-file.ts";
+import { LogTail } from "#web/server/log-tail.ts";
+import { finishAtStart } from "../at-start.ts";
 import { DATA_DIRECTORY_UNUSABLE } from "../data-lock.ts";
 import { openSpoke } from "../spoke.ts";
 import { VERSION } from "../version.ts";
+import { createWebDesks } from "../web-desks.ts";
 
 /** The container engine kills ten seconds after SIGTERM; we must be gone before. */
 const CLOSE_WITHIN_MS = 9_000;
@@ -29,12 +33,19 @@ export async function runDaemon(
   environment: Environment,
   env: Env,
   signals: Signals,
+  page: { readonly tail: LogTail; readonly folder: string | null } = { tail: new LogTail(), folder: null },
 ): Promise<number> {
   const { log } = env;
   if (places.dataDir === "") return refuse(log, new Error("--data is empty; name the data directory"));
   const dataDir = path.resolve(places.dataDir);
   try {
     await ensureDirectory(env.disk, dataDir);
+  } catch (error) {
+    return refuse(log, inDataDirectory(dataDir, error));
+  }
+  let unconfirmed: SettingsDocument | undefined;
+  try {
+    unconfirmed = await finishAtStart(dataDir, places.settingsFile ?? path.join(dataDir, "settings.json"), env);
   } catch (error) {
     return refuse(log, inDataDirectory(dataDir, error));
   }
@@ -52,8 +63,13 @@ export async function runDaemon(
   signals.on("SIGTERM", onStop);
   signals.on("SIGINT", onStop);
   signals.on("SIGHUP", onReread);
+  const restart = () => stop.abort();
+  const { tail, folder: pageFolder } = page;
   try {
-    const spoke = await openSpoke(config, { dataDir, version: VERSION }, env, stop.signal);
+    const web = createWebDesks({ loaded, environment, dataDir, unconfirmed, tail, pageFolder, env, restart });
+    using _settings = web.settings;
+    const facts = { dataDir, version: VERSION, isBalena: isBalena(environment), web };
+    const spoke = await openSpoke(config, facts, env, stop.signal);
     log.info("running", {
       version: VERSION,
       server_name: config.serverName,

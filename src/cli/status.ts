@@ -3,11 +3,13 @@
 import { request } from "node:http";
 import { PetioleError, systemCode } from "#base/errors.ts";
 import { lostMessages } from "#status/loss-words.ts";
-import type { LossReport, StatusReport } from "#status/report.ts";
+import type { BusReport, HostReport, LossReport, SerialReport, StatusReport } from "#status/report.ts";
+import { printable } from "./printable.ts";
 
 export const DAEMON_NOT_RUNNING = "DAEMON_NOT_RUNNING";
 
 const ANSWER_WITHIN_MS = 5000;
+const FILTER_WORDS = { applied: "in force", failing: "not in force", off: "off" } as const;
 /** Of an outbox, as a technician would say it: `down` is the link's fault, not the outbox's. */
 const MODE_WORDS = { down: "keeps what comes", draining: "draining", direct: "sends what comes" } as const;
 
@@ -75,9 +77,61 @@ export function formatStatus(report: StatusReport): string {
     lines.push(
       `nats  ${report.nats.listen}  ${report.nats.clients} clients  ${report.nats.subscriptions} subscriptions  ${report.nats.messages_in} in  ${report.nats.messages_out} out`,
     );
-  for (const port of report.serial)
-    lines.push(`serial ${port.name}  ${port.state}  ${port.path ?? "no device"}  ${port.frames} frames  ${port.errors} errors`);
+  for (const port of report.serial) lines.push(...serialLines(port));
+  if (report.host !== undefined) lines.push(...hostLines(report.host));
+  const { store, packet_filter: filter } = report;
+  if (store !== undefined)
+    lines.push(`store  ${store.keys} kept for MQTT (${formatBytes(store.live_bytes)} of ${formatBytes(store.max_bytes)})`);
+  if (filter !== undefined) {
+    const blocked = filter.blocked === 0 ? "" : `  ${filter.blocked} addresses kept out`;
+    lines.push(`packet filter  ${FILTER_WORDS[filter.state]}${blocked}`);
+  }
   return `${lines.join("\n")}\n`;
+}
+
+function serialLines(port: SerialReport): string[] {
+  const { commands, units } = port;
+  const paused = port.is_paused ? "  not read: the outbox is full" : "";
+  const lines = [
+    `serial ${port.name}  ${port.state}  ${port.path ?? "no device"}  ${port.frames} frames  ${port.errors} errors${paused}`,
+  ];
+  if (port.identity !== null && port.identity !== port.path) lines.push(`  ${printable(port.identity)}`);
+  if (port.reopens > 0)
+    lines.push(`  opened anew ${port.reopens} times for trouble, ${port.power_cycles} times taken off the bus`);
+  if (port.last_error !== null) lines.push(`  last bad frame: ${port.last_error}: ${shownFrame(port.last_bad_frame)}`);
+  if (commands.done + commands.refused + commands.failed > 0) {
+    const late = commands.late === 0 ? "" : ` (${commands.late} late)`;
+    lines.push(
+      `  commands: ${commands.done} done, ${commands.refused} refused${late}, ${commands.failed} failed, ${commands.waiting} waiting`,
+    );
+  }
+  if (port.bus !== null) lines.push(...busLines(port.bus));
+  const silent = units?.filter(({ state }) => state === "silent") ?? [];
+  for (const { unit, name, last_fault } of silent) lines.push(`  unit ${unit} (${name}) is silent: ${last_fault ?? "no answer"}`);
+  return lines;
+}
+
+/** The frame's hex, and what it says where all of it is plain text. */
+function shownFrame(hex: string | null): string {
+  const text = Buffer.from(hex?.replace("…", "") ?? "", "hex").toString("latin1");
+  return /^[\x20-\x7e]+$/.test(text) ? `${hex} ("${text}")` : String(hex);
+}
+
+/** Nothing of a bus on which all is as it should be. */
+function busLines({ skipped, stray_bytes, stray_frames }: BusReport): string[] {
+  const words = [
+    ...(skipped === 0 ? [] : [`${skipped} questions left out, for the bus cannot keep up`]),
+    ...(stray_frames === 0 ? [] : [`${stray_frames} frames that nobody had asked for`]),
+    ...(stray_bytes === 0 ? [] : [`${stray_bytes} bytes that belong to no answer`]),
+  ];
+  return words.length === 0 ? [] : [`  bus: ${words.join(", ")}`];
+}
+
+function hostLines({ looks, messages, hanging, last_fault }: HostReport): string[] {
+  const lines = [`host  ${looks} looks  ${messages} messages`];
+  if (hanging.length > 0) lines.push(`  does not answer: ${printable(hanging.join(", "))}`);
+  else if (last_fault !== null) lines.push(`  last fault: ${printable(last_fault)}`);
+  return lines;
 }
 
 /** `7 state messages of outbox.rules[0] grew older than max_age (among 1 to 12), the last on 2026-…` */

@@ -1,6 +1,6 @@
 // The report as Prometheus metrics. Names follow Prometheus: base units, `_total` on counters. All of them: README.md.
 
-import type { MqttReport, NatsReport, RemoteReport, SerialReport, StatusReport } from "#status/report.ts";
+import type { HostReport, MqttReport, NatsReport, RemoteReport, SerialReport, StatusReport } from "#status/report.ts";
 import { Exposition, type Sample } from "./exposition.ts";
 import type { RuntimeReport } from "./runtime-figures.ts";
 
@@ -23,6 +23,7 @@ export async function renderMetrics(
   if (report.mqtt !== null) addMqtt(out, report.mqtt);
   if (report.nats !== null) addNats(out, report.nats);
   addSerial(out, report.serial);
+  if (report.host !== undefined) addHost(out, report.host);
   return await out.render();
 }
 
@@ -238,4 +239,76 @@ function addSerial(out: Exposition, ports: readonly SerialReport[]): void {
     "Frames that were too long or could not be decoded.",
     perPort((port) => port.errors),
   );
+  out.gauge(
+    "serial_silent",
+    "1 while the serial port is open and no frame comes.",
+    perPort((port) => (port.is_silent ? 1 : 0)),
+  );
+  out.counter(
+    "serial_overruns",
+    "Times the port was not read for longer than the system keeps what comes.",
+    perPort((port) => port.overruns),
+  );
+  out.counter(
+    "serial_reopens",
+    "Times the port was opened anew because it was no good.",
+    perPort((port) => port.reopens),
+  );
+  out.counter(
+    "serial_power_cycles",
+    "Times its USB device was taken off the bus.",
+    perPort((port) => port.power_cycles),
+  );
+  out.counter(
+    "serial_commands",
+    "Commands to the device by what became of them.",
+    ports.flatMap(({ name: port, commands }) =>
+      (["done", "refused", "failed"] as const).map((outcome) => [{ port, outcome }, commands[outcome]] as const),
+    ),
+  );
+  addUnits(out, ports);
+}
+
+function addUnits(out: Exposition, ports: readonly SerialReport[]): void {
+  type Unit = NonNullable<SerialReport["units"]>[number];
+  const perUnit = (value: (unit: Unit) => number): readonly Sample[] =>
+    ports.flatMap(({ name: port, units }) => (units ?? []).map((unit) => [{ port, unit: unit.name }, value(unit)] as const));
+  const buses = ports.flatMap(({ name: port, bus }) => (bus === null ? [] : [{ port, bus }]));
+  if (buses.length === 0) return;
+  out.gauge(
+    "modbus_unit_silent",
+    "1 while the unit does not answer.",
+    perUnit((unit) => (unit.state === "silent" ? 1 : 0)),
+  );
+  out.counter(
+    "modbus_answers",
+    "Answers of the unit, refusals included.",
+    perUnit((unit) => unit.answers),
+  );
+  out.counter(
+    "modbus_failures",
+    "Questions that the unit left unanswered, or answered with garbage.",
+    perUnit((unit) => unit.failures),
+  );
+  out.counter(
+    "modbus_exceptions",
+    "Answers of the unit that were refusals.",
+    perUnit((unit) => unit.exceptions),
+  );
+  out.counter(
+    "modbus_skipped",
+    "Questions left out because the bus could not keep up.",
+    buses.map(({ port, bus }) => [{ port }, bus.skipped] as const),
+  );
+  out.counter(
+    "modbus_stray_bytes",
+    "Bytes on the bus that belonged to no answer.",
+    buses.map(({ port, bus }) => [{ port }, bus.stray_bytes] as const),
+  );
+}
+
+function addHost(out: Exposition, host: HostReport): void {
+  out.counter("host_looks", "Looks of the device at itself.", host.looks);
+  out.counter("host_messages", "Messages with the device's own readings.", host.messages);
+  out.gauge("host_hanging", "Kernel files and file systems that do not answer.", host.hanging.length);
 }

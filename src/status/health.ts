@@ -1,7 +1,17 @@
 // The verdict over a report, in words a technician can act on.
 
 import { countOf, lossWords, lostMessages } from "./loss-words.ts";
-import type { Health, LinkReport, LossReport, OutboxReport, RemoteReport, SerialReport } from "./report.ts";
+import type {
+  Health,
+  HostReport,
+  LinkReport,
+  LossReport,
+  OutboxReport,
+  PacketFilterReport,
+  RemoteReport,
+  SerialReport,
+  StoreReport,
+} from "./report.ts";
 
 /** RFC 3339. */
 export interface Lately {
@@ -13,6 +23,13 @@ const ALWAYS: Lately = { since: "", until: "9999" };
 /** Subjects named one by one. */
 const SUSPENDED_MAX = 3;
 
+/** Parts of the box that not every spoke has. */
+export interface Fittings {
+  readonly store?: StoreReport | undefined;
+  readonly packet_filter?: PacketFilterReport | undefined;
+  readonly host?: HostReport | undefined;
+}
+
 /**
  * `lately`: what was lost before is history, and what a wrong clock dated later than that is not believed, RFC 3339; status still shows
  * both. `clockFault`: why the clock is not believed.
@@ -22,6 +39,7 @@ export function judge(
   serial: readonly SerialReport[],
   lately: Lately = ALWAYS,
   clockFault: string | null = null,
+  fittings: Fittings = {},
 ): Health {
   const failed: string[] = [];
   const degraded: string[] = [];
@@ -54,11 +72,44 @@ export function judge(
   if (clockFault !== null) degraded.push(`clock: ${clockFault}`);
   for (const port of serial) {
     if (port.cause !== null) degraded.push(`serial port ${port.name}: ${port.cause}`);
+    else if (port.degraded !== null) degraded.push(`serial port ${port.name}: ${port.degraded}`);
     else if (port.is_silent)
       degraded.push(`serial port ${port.name} is open but silent; check the device, the wire and the baud rate`);
   }
+  degraded.push(...storeTrouble(fittings.store), ...filterTrouble(fittings.packet_filter), ...hostTrouble(fittings.host));
   const verdict = failed.length > 0 ? "failed" : degraded.length > 0 ? "degraded" : "ok";
   return { verdict, reasons: [...failed, ...degraded] };
+}
+
+/** A system file that hangs is often the first sign of a dying card or sensor. */
+function hostTrouble(host: HostReport | undefined): string[] {
+  if (host === undefined || host.hanging.length === 0) return [];
+  return [`the system does not answer for ${host.hanging.join(", ")}; look at its log (dmesg), at the card and at that sensor`];
+}
+
+const STORE_FULL = {
+  bytes: "it has as much as its settings allow (mqtt.max_queued_total, mqtt.retained.max_bytes)",
+  disk: "the disk is full; free some space",
+  staged: "flash does not keep up",
+} as const;
+
+function storeTrouble(store: StoreReport | undefined): string[] {
+  if (store === undefined) return [];
+  const sentences: string[] = [];
+  if (store.fault !== null)
+    sentences.push(
+      `MQTT sessions and retained messages cannot be written to flash: ${store.fault}; publishers with QoS 1 and 2 wait for their acknowledgement`,
+    );
+  else if (store.full !== null) sentences.push(`MQTT keeps no more for absent clients: ${STORE_FULL[store.full]}`);
+  if (store.damaged > 0)
+    sentences.push(`what MQTT keeps was damaged on flash in ${store.damaged} ${store.damaged === 1 ? "place" : "places"}`);
+  return sentences;
+}
+
+function filterTrouble(filter: PacketFilterReport | undefined): string[] {
+  if (filter === undefined) return [];
+  if (filter.state === "failing") return [`the packet filter is not in force: ${filter.because}`];
+  return filter.lacks.map((what) => `the packet filter is in force without ${what}: this kernel has none`);
 }
 
 /** What waits though there is a link; without one nobody knows who listens, and what is stored, by now. */

@@ -16,6 +16,36 @@ export interface StatusReport {
   readonly mqtt: MqttReport | null;
   readonly nats: NatsReport | null;
   readonly serial: readonly SerialReport[];
+  /** The device's own readings; absent while nobody makes them. */
+  readonly host?: HostReport;
+  /** What MQTT keeps on flash: sessions with their messages, retained messages. Absent without MQTT. */
+  readonly store?: StoreReport;
+  /** Absent where it was never switched on. */
+  readonly packet_filter?: PacketFilterReport;
+}
+
+export interface StoreReport {
+  readonly keys: number;
+  readonly live_bytes: number;
+  readonly file_bytes: number;
+  readonly max_bytes: number;
+  /** Why it takes nothing new; null: it does. */
+  readonly full: "bytes" | "disk" | "staged" | null;
+  /** Why it cannot write; null: it can. */
+  readonly fault: string | null;
+  /** Stretches of its files that could not be read. */
+  readonly damaged: number;
+}
+
+export interface PacketFilterReport {
+  readonly state: "applied" | "failing" | "off";
+  readonly because: string | null;
+  readonly lacks: readonly string[];
+  /** How often somebody else had changed our table. */
+  readonly drifts: number;
+  readonly last_drift: string | null;
+  /** Addresses that are kept out. */
+  readonly blocked: number;
 }
 
 /** `ok`: all well. `degraded`: it works, but somebody should look. `failed`: acknowledgements are at a standstill. */
@@ -169,6 +199,16 @@ export interface MqttReport {
   readonly dropped: number;
 }
 
+/** The device's own readings. */
+export interface HostReport {
+  /** Looks that ended, and messages that were published. */
+  readonly looks: number;
+  readonly messages: number;
+  /** What was asked and does not answer: kernel files, a file system. */
+  readonly hanging: readonly string[];
+  readonly last_fault: string | null;
+}
+
 /** Local NATS clients. */
 export interface NatsReport {
   readonly listen: string;
@@ -185,13 +225,68 @@ export interface NatsReport {
   readonly refused: number;
 }
 
+/** What a Modbus bus of our own has counted. */
+export interface BusReport {
+  /** Questions left out because the bus could not keep up with its polls. */
+  readonly skipped: number;
+  /** Bytes that belonged to no answer, and whole frames that nobody had asked for. */
+  readonly stray_bytes: number;
+  readonly stray_frames: number;
+  /** Does the adapter hear itself; null: not known yet. */
+  readonly echo: boolean | null;
+}
+
 export interface SerialReport {
   readonly name: string;
+  /** What the settings ask for, in words. */
+  readonly match: string;
   readonly path: string | null;
+  /** The device's stable name: USB ids and place, else its path; null: none is there. */
+  readonly identity: string | null;
   readonly state: string;
+  readonly since: string;
+  readonly code: string | null;
   readonly cause: string | null;
   readonly is_silent: boolean;
+  /** What is wrong with an open port though everything was tried; null: nothing. */
+  readonly degraded: string | null;
+  /** Not read because something downstream is full. */
+  readonly is_paused: boolean;
   readonly bytes: number;
   readonly frames: number;
+  readonly messages: number;
+  /** Frames that were no good, whatever the reason. */
   readonly errors: number;
+  /** Times it was not read for longer than the system keeps what comes. */
+  readonly overruns: number;
+  readonly opens: number;
+  readonly reopens: number;
+  readonly power_cycles: number;
+  readonly last_frame: string | null;
+  /** What was wrong with the last bad frame, and its first bytes in hex. */
+  readonly last_error: string | null;
+  readonly last_bad_frame: string | null;
+  readonly commands: {
+    readonly waiting: number;
+    readonly done: number;
+    readonly refused: number;
+    readonly late: number;
+    readonly failed: number;
+    readonly last_fault: string | null;
+  };
+  /** Units of a Modbus bus; null: it is none. */
+  readonly units:
+    | readonly {
+        readonly unit: number;
+        readonly name: string;
+        readonly state: string;
+        readonly answers: number;
+        readonly failures: number;
+        /** Answers that were refusals. */
+        readonly exceptions: number;
+        readonly last_fault: string | null;
+      }[]
+    | null;
+  /** The bus itself; null: it is none. */
+  readonly bus: BusReport | null;
 }

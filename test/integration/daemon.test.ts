@@ -21,7 +21,7 @@ async function petiole(...args: readonly string[]): Promise<{ code: number | nul
 test("an unknown command, a missing part and a stray word end with 2 and say what there is", async () => {
   for (const [args, words] of [
     [["fly"], /no command "fly"/],
-    [["doctor"], /not supported yet/],
+    [["doctor", "now"], /"now" was not expected/],
     [["run", "now"], /"now" was not expected/],
     [["run", "--port", "1"], /--port/],
   ] as const) {
@@ -42,15 +42,15 @@ test("check lists every fault at once, for people and for programs, and exits wi
   await using folder = await tempFolder();
   await fs.writeFile(
     path.join(folder.path, "settings.json"),
-    '{"server_nam": "x", "mqtt": {"max_packet": "5 apples"}, "host": {}, "leafnodes": {"remotes": [{"urls": ["http://h"]}]}}',
+    '{"server_nam": "x", "mqtt": {"max_packet": "5 apples"}, "host": {"interval": "soon"}, "leafnodes": {"remotes": [{"urls": ["http://h"]}]}}',
   );
   const people = await petiole("check", "--data", folder.path);
   assert.equal(people.code, 1);
-  for (const words of [/server_nam.*server_name/s, /mqtt\.max_packet.*5 apples/s, /host.*not supported yet/s, /urls\[0\].*http/s])
+  for (const words of [/server_nam.*server_name/s, /mqtt\.max_packet.*5 apples/s, /host\.interval.*soon/s, /urls\[0\].*http/s])
     assert.match(people.stdout, words);
   const programs = await petiole("check", "--data", folder.path, "--json");
   assert.deepEqual((JSON.parse(programs.stdout) as { faults: { path: string }[] }).faults.map((fault) => fault.path).sort(), [
-    "host",
+    "host.interval",
     "leafnodes.remotes[0].urls[0]",
     "mqtt.max_packet",
     "server_nam",

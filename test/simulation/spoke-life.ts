@@ -128,6 +128,7 @@ export class Life {
       lock: async () => nothing,
       openMonitor: async () => ({ endpoint: null, ...nothing }),
       openCodec: () => this.#around.codec,
+      hostMachine: () => null,
     };
   }
 }

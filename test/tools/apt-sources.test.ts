@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { offersIn } from "../../../scripts/lib/apt-mirror.ts";
-import { archivesIn, signedBy, stanza } from "../../../scripts/lib/apt-sources.ts";
+import { offersIn } from "../../scripts/lib/apt-mirror.ts";
+import { archivesIn, signedBy, stanza } from "../../scripts/lib/apt-sources.ts";
 
 const BASE = "http://mirror.example/debian";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Arrivals } from "../../../scripts/lib/bench/arrivals.ts";
+import { Arrivals } from "../../scripts/lib/bench/arrivals.ts";
 
 const PAYLOAD = `{"at":"${(5_000).toString(16).padStart(16, "0")}","n":1}`;
 const HEADERS = "NATS/1.0\r\nNats-Msg-Id: a-1\r\n\r\n";

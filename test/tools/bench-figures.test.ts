@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseCpuList, pinned } from "../../../scripts/lib/bench/cores.ts";
-import { type ProcessFigures, parseCoreBusyMs, parseCpu, parseWire } from "../../../scripts/lib/bench/process-figures.ts";
-import { formatReport, ratiosOf, type Sample, workloadReports } from "../../../scripts/lib/bench/report.ts";
-import { percentile, spreadOf } from "../../../scripts/lib/bench/statistics.ts";
-import { evenly, type Metrics, metricsOf } from "../../../scripts/lib/bench/workloads.ts";
+import { parseCpuList, pinned } from "../../scripts/lib/bench/cores.ts";
+import { type ProcessFigures, parseCoreBusyMs, parseCpu, parseWire } from "../../scripts/lib/bench/process-figures.ts";
+import { formatReport, ratiosOf, type Sample, workloadReports } from "../../scripts/lib/bench/report.ts";
+import { percentile, spreadOf } from "../../scripts/lib/bench/statistics.ts";
+import { evenly, type Metrics, metricsOf } from "../../scripts/lib/bench/workloads.ts";
 
 test("processor time is read behind a name with spaces and parentheses", () => {
   const stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 2 3 4 150 25 7 8 20 0 11 0 100 1 2";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as mqtt from "mqtt-packet";
-import { connectPacket, publishBlock, STAMP_AT, STAMP_CHARS } from "../../../scripts/lib/bench/mqtt-packets.ts";
-import { HELP, PAYLOAD_BYTES, parseOptions } from "../../../scripts/lib/bench/options.ts";
+import { connectPacket, publishBlock, STAMP_AT, STAMP_CHARS } from "../../scripts/lib/bench/mqtt-packets.ts";
+import { HELP, PAYLOAD_BYTES, parseOptions } from "../../scripts/lib/bench/options.ts";
 
 function parseAll(bytes: Buffer): mqtt.Packet[] {
   const packets: mqtt.Packet[] = [];

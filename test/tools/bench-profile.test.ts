@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { breakDown, type CpuProfile, formatBreakdown } from "../../../scripts/lib/bench/cpu-profile.ts";
+import { breakDown, type CpuProfile, formatBreakdown } from "../../scripts/lib/bench/cpu-profile.ts";
 
 const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
   id,

@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { test } from "node:test";
-import { build } from "../../../scripts/build.ts";
-import { runCommand } from "../../../scripts/lib/command.ts";
-import { tempFolder } from "../../support/temp-folder.ts";
+import { build } from "../../scripts/build.ts";
+import { runCommand } from "../../scripts/lib/command.ts";
+import { tempFolder } from "../support/temp-folder.ts";
 
-const ENTRY = "test/unit/scripts/fixtures/main-stub.ts";
+const ENTRY = "test/tools/fixtures/main-stub.ts";
 
 async function hashes(folder: string): Promise<string[]> {
   const files = (await Array.fromAsync(fs.glob("**/*.*", { cwd: folder }))).sort();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { missingPackages, needPackages } from "../../../scripts/lib/debian.ts";
+import { missingPackages, needPackages } from "../../scripts/lib/debian.ts";
 
 test("what is installed is not missing, what cannot be is", async () => {
   assert.deepEqual(await missingPackages(["dpkg", "petiole-no-such-package", "apt"]), ["petiole-no-such-package"]);

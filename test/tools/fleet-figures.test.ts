@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { curveOf, formatCurve } from "../../../scripts/lib/bench/fleet-figures.ts";
+import { curveOf, formatCurve } from "../../scripts/lib/bench/fleet-figures.ts";
 
 test("the largest share is found in any window, not only in those that begin at full tenths", () => {
   const { peak, count, firstMs, lastMs } = curveOf("ready", [0, 950, 960, 1040, 1049, 2000], 10);

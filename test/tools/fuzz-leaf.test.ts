@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fuzzLeaf } from "../../../scripts/lib/fuzz/leaf.ts";
-import { hubElements, nextCuts, nextInput } from "../../../scripts/lib/fuzz/leaf-inputs.ts";
-import { readLeaf } from "../../support/leaf-oracle.ts";
-import { seededRandom } from "../../support/seeded-random.ts";
+import { fuzzLeaf } from "../../scripts/lib/fuzz/leaf.ts";
+import { hubElements, nextCuts, nextInput } from "../../scripts/lib/fuzz/leaf-inputs.ts";
+import { readLeaf } from "../support/leaf-oracle.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const NEVER = new AbortController().signal;
 

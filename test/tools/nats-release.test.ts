@@ -7,8 +7,8 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import * as path from "node:path";
 import { test } from "node:test";
-import { fetchRelease } from "../../../scripts/lib/nats-release.ts";
-import { tempFolder } from "../../support/temp-folder.ts";
+import { fetchRelease } from "../../scripts/lib/nats-release.ts";
+import { tempFolder } from "../support/temp-folder.ts";
 
 const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
 const NAME = `nats-server-v2.10.27-linux-${ARCHITECTURE}.tar.gz`;

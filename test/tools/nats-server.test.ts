@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { test } from "node:test";
-import { findNatsServer, type Place } from "../../../scripts/lib/nats-server.ts";
-import { tempFolder } from "../../support/temp-folder.ts";
+import { findNatsServer, type Place } from "../../scripts/lib/nats-server.ts";
+import { tempFolder } from "../support/temp-folder.ts";
 
 /** A program that says it is nats-server of that version. */
 async function putServer(folder: string, version: string): Promise<void> {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { test } from "node:test";
-import { closingLine, readAllowedSkips, runTestFiles } from "../../../scripts/lib/test-run.ts";
-import { tempFolder } from "../../support/temp-folder.ts";
+import { closingLine, readAllowedSkips, runTestFiles } from "../../scripts/lib/test-run.ts";
+import { tempFolder } from "../support/temp-folder.ts";
 
 /** Runs one test file made of `body` and hands back the closing line and what was printed. */
 async function run(body: string, options: { timeoutMs?: number; allowed?: string[]; signal?: AbortSignal } = {}) {

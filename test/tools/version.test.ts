@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compareVersions, isOfLine, newestOfLine, parseVersion } from "../../../scripts/lib/version.ts";
+import { compareVersions, isOfLine, newestOfLine, parseVersion } from "../../scripts/lib/version.ts";
 
 test("releases are read out of tags, package versions and what the server prints", () => {
-  for (const text of ["v2.10.27", "2.10.27", "2.10.27-1+b2", "2.10.27+ds1-1", " v2.10.27\n"]) {
+  for (const text of ["v2.10.27", "2.10.27", "2.10.27-1+b2", "2.10.27+ds1-1", "1:2.10.27+ds-2", " v2.10.27\n"]) {
     assert.equal(parseVersion(text), "2.10.27", text);
   }
 });

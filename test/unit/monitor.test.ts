@@ -74,13 +74,30 @@ const REMOTE: RemoteReport = {
 };
 const PORT: SerialReport = {
   name: "scale",
+  match: "/dev/ttyUSB0",
   path: "/dev/ttyUSB0",
+  identity: "/dev/ttyUSB0",
   state: "open",
+  since: "2026-01-01T00:00:00.000Z",
+  code: null,
   cause: null,
   is_silent: false,
+  degraded: null,
+  is_paused: false,
   bytes: 1,
   frames: 1,
+  messages: 1,
   errors: 0,
+  overruns: 0,
+  opens: 1,
+  reopens: 0,
+  power_cycles: 0,
+  last_frame: null,
+  last_error: null,
+  last_bad_frame: null,
+  commands: { waiting: 0, done: 0, refused: 0, late: 0, failed: 0, last_fault: null },
+  units: null,
+  bus: null,
 };
 
 function report(remotes: readonly RemoteReport[] = [REMOTE]): StatusReport {
@@ -159,6 +176,33 @@ test("/metrics is Prometheus text with a HELP line each and labels escaped", asy
   for (const line of body.split("\n").filter((each) => each !== "" && !each.startsWith("#"))) {
     assert.ok(body.includes(`# HELP ${line.split(/[{ ]/)[0]} `), line);
   }
+});
+
+test("/metrics tells how ports, the units of a bus and the device itself fare", async () => {
+  const unit = { unit: 4, name: "pump", state: "silent", answers: 3, failures: 9, exceptions: 1, last_fault: null };
+  const bus = { skipped: 2, stray_bytes: 40, stray_frames: 1, echo: null };
+  const port: SerialReport = {
+    ...PORT,
+    is_silent: true,
+    reopens: 2,
+    commands: { ...PORT.commands, done: 5, late: 1 },
+    units: [unit],
+    bus,
+  };
+  const host = { looks: 9, messages: 7, hanging: ["/sys/a"], last_fault: null };
+  await using open = await opened(() => ({ ...report(), serial: [port], host }));
+  const { body } = await ask(open.port, "/metrics");
+  for (const line of [
+    'petiole_serial_silent{port="scale"} 1',
+    'petiole_serial_reopens_total{port="scale"} 2',
+    'petiole_serial_commands_total{port="scale",outcome="done"} 5',
+    'petiole_modbus_unit_silent{port="scale",unit="pump"} 1',
+    'petiole_modbus_failures_total{port="scale",unit="pump"} 9',
+    'petiole_modbus_skipped_total{port="scale"} 2',
+    "petiole_host_hanging 1",
+  ])
+    assert.ok(body.split("\n").includes(line), `${line} in\n${body}`);
+  assert.match(judge([], [], undefined, null, { host }).reasons[0] ?? "", /does not answer for \/sys\/a; look at its log/);
 });
 
 test("/healthz: no link is no failure; no link and no disk is", async () => {

@@ -6,7 +6,9 @@ export const HELP = `usage: scripts/bench [--quick] [--rounds N] [--inflight N] 
        scripts/bench s2 [--help]
        scripts/bench fleet [--help]
        scripts/bench nats [--help]
+       scripts/bench mqtt [--help]
        scripts/bench outbox [--help]
+       scripts/bench serial [--help]
 
 Runs the spoke and nats-server as leaf (with its own MQTT) side by side against one TLS-first hub on loopback, in interleaved
 rounds: MQTT QoS 0 and QoS 1 at saturation, and 2,000 messages a second at QoS 0. Prints a table and the ratios.

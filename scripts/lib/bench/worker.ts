@@ -7,7 +7,7 @@ import { type Cores, pinned } from "./cores.ts";
 /** Above the longest run that any workload asks for. */
 const ANSWER_MS = 90_000;
 
-export type WorkerFile = "load-worker.ts" | "subscriber-worker.ts" | "outbox-load-worker.ts";
+export type WorkerFile = "load-worker.ts" | "mqtt-load-worker.ts" | "subscriber-worker.ts" | "outbox-load-worker.ts";
 
 export class Worker implements AsyncDisposable {
   readonly #process: SpawnedProcess;

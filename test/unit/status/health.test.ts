@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LOSS_REASONS } from "#outbox/ledger-entry.ts";
-import { judge } from "#status/health.ts";
+import { type Fittings, judge } from "#status/health.ts";
 import { lossWords, lostMessages } from "#status/loss-words.ts";
 import type { LossReport, OutboxReport, RemoteReport } from "#status/report.ts";
 
@@ -95,4 +95,21 @@ test("every reason has words, and one of a later version is its own word", () =>
     [lostMessages(1, "bulk", "too_large"), lostMessages(2, null, "expired")],
     ["1 bulk message is larger than the hub takes", "2 messages grew older than max_age"],
   );
+});
+
+test("a store that cannot write, one that is full, a damaged one, and a packet filter that is not in force are told with a remedy", () => {
+  const store = { keys: 1, live_bytes: 9, file_bytes: 99, max_bytes: 999, full: null, fault: null, damaged: 0 };
+  const filter = { state: "applied", because: null, lacks: [], drifts: 0, last_drift: null, blocked: 0 } as const;
+  const reasons = (fittings: Fittings) => judge([], [], LATELY, null, fittings).reasons;
+  assert.deepEqual(reasons({}), []);
+  assert.deepEqual(reasons({ store, packet_filter: filter }), []);
+  assert.match(reasons({ store: { ...store, fault: "EIO" } })[0] ?? "", /cannot be written to flash: EIO/);
+  assert.match(reasons({ store: { ...store, full: "disk" } })[0] ?? "", /the disk is full; free some space/);
+  assert.match(reasons({ store: { ...store, full: "bytes" } })[0] ?? "", /mqtt\.max_queued_total/);
+  assert.match(reasons({ store: { ...store, damaged: 1 } })[0] ?? "", /damaged on flash in 1 place$/);
+  const failing = { ...filter, state: "failing", because: "there is no program nft; install it" } as const;
+  assert.deepEqual(reasons({ packet_filter: failing }), [
+    "the packet filter is not in force: there is no program nft; install it",
+  ]);
+  assert.match(reasons({ packet_filter: { ...filter, lacks: ["limits"] } })[0] ?? "", /in force without limits/);
 });
