@@ -138,7 +138,10 @@ function complaintOf(value: unknown, bytes: Buffer, version: MqttVersion, travel
 function judge(value: unknown, bytes: Buffer, version: MqttVersion, traveller: Traveller): string | undefined {
   const type = bytes[0]! >> 4;
   if (type === CONNECT && !("clientId" in (value as object))) return undefined; // a version we do not speak
-  const theirs = parsed(bytes, type === CONNECT ? (value as ConnectRequest).version : version);
+  const spoken = type === CONNECT ? (value as ConnectRequest).version : version;
+  const theirs = parsed(bytes, spoken);
+  // 3.1 lets a client announce a user name or a password and leave it out; mqtt-packet does not.
+  if (spoken === 3 && type === CONNECT && /^Cannot parse (username|password)/.test(String(theirs))) return undefined;
   if (typeof theirs === "string") return `mqtt-packet does not take it: ${theirs}`;
   if (type === CONNECT) return connectDifference(value as ConnectRequest, theirs as mqttPacket.IConnectPacket);
   if (type >= PUBACK && type <= PUBCOMP) return ackDifference(value as AckFields, theirs as mqttPacket.IPubackPacket);

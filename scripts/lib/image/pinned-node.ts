@@ -26,7 +26,10 @@ export async function pinnedNode({ nodeName }: Architecture, say: (line: string)
   say(`fetching ${name} ${version} …`);
   const scratch = await fs.mkdtemp(`${folder}-`);
   try {
-    const packed = await runCommand("npm", ["pack", `${name}@${version}`, "--silent", "--pack-destination", scratch]);
+    // By the machine's own Node, as the first npm ci was: it knows the certificate authorities that this machine trusts.
+    const own = (process.env["PATH"] ?? "").split(":").filter((folder) => !folder.includes("node_modules"));
+    const packing = ["pack", `${name}@${version}`, "--silent", "--pack-destination", scratch];
+    const packed = await runCommand("npm", packing, { env: { PATH: own.join(":") } });
     const file = path.join(scratch, packed.trim());
     const found = `sha512-${createHash("sha512")
       .update(await fs.readFile(file))
