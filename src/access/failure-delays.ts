@@ -7,6 +7,7 @@
 import { createHmac } from "node:crypto";
 import type { Clock, Millis } from "#base/clock.ts";
 import type { Entropy } from "#base/entropy.ts";
+import { network } from "#base/network.ts";
 
 const FREE_FAILURES = 3;
 const FIRST_DELAY_MS = 1_000;
@@ -93,21 +94,6 @@ export class FailureDelays {
   #hash(kind: string, text: string): string {
     return createHmac("sha256", this.#key).update(`${kind}\n${text}`).digest("base64").slice(0, 22);
   }
-}
-
-/** What counts as one place: an IPv4 address, or the /64 of an IPv6 one, of which a single host has 2^64. */
-export function network(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped !== null) return mapped[1]!;
-  if (!address.includes(":")) return address;
-  const [head = "", tail] = address.split("%")[0]!.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  if (tail !== undefined) {
-    const after = tail === "" ? [] : tail.split(":");
-    while (groups.length + after.length < 8) groups.push("0");
-    groups.push(...after);
-  }
-  return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
 function trim(entries: Map<string, unknown> | Set<string>): void {

@@ -6,9 +6,9 @@
 // An IPv6 network of /64 counts as one address. This device itself is not limited: a proxy of its own would bring everybody's
 // connections from there. Tests: test/unit/doors/address-quotas.test.ts
 
-import { network } from "#access/failure-delays.ts";
 import { TokenBucket } from "#access/token-bucket.ts";
 import type { Clock } from "#base/clock.ts";
+import { network } from "#base/network.ts";
 
 /** New connections: so many seconds' worth at once, since a room of devices comes back from a power cut together. */
 const BURST_SECONDS = 10;

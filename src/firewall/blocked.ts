@@ -2,6 +2,7 @@
 
 import * as net from "node:net";
 import type { Clock, Millis } from "#base/clock.ts";
+import { network } from "#base/network.ts";
 
 export interface BlockedAddress {
   readonly address: string;
@@ -75,13 +76,5 @@ function placeOf(text: string): string | undefined {
   if (rest.length > 0 || address.includes("%")) return undefined;
   if (net.isIPv4(address)) return bits === undefined ? address : undefined;
   if (!net.isIPv6(address) || (bits !== undefined && bits !== "64")) return undefined;
-  const [head = "", tail] = address.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  if (tail !== undefined) {
-    const after = tail === "" ? [] : tail.split(":");
-    while (groups.length + after.length < 8) groups.push("0");
-    groups.push(...after);
-  }
-  const four = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
-  return `${four.join(":")}::/64`;
+  return network(address);
 }

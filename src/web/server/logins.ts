@@ -1,10 +1,11 @@
 // Is this the password? With what keeps guessers slow: delays per address and identity, one attempt at a time per address, and few
 // hashes at once, because they run on the thread pool that the disk needs.
 
-import { FailureDelays, network } from "#access/failure-delays.ts";
+import { FailureDelays } from "#access/failure-delays.ts";
 import { hashPassword, verifyPassword } from "#access/password.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Entropy } from "#base/entropy.ts";
+import { network } from "#base/network.ts";
 import { WEB_BUSY, WEB_WAIT, WebRefusal } from "./errors.ts";
 
 /** At once, in all. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Authenticator, type Login, type User } from "#access/authenticator.ts";
-import { network } from "#access/failure-delays.ts";
 import { hashPassword } from "#access/password.ts";
 import { UNRESTRICTED } from "#access/permissions.ts";
 import { systemEntropy } from "#base/entropy.ts";
+import { network } from "#base/network.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const entropy = systemEntropy();
