@@ -46,6 +46,7 @@ export function suiteStep(suite: Suite, files?: readonly string[], concurrency?:
         allowedSkips,
         print,
         signal,
+        sharing: suite.quick,
         compileCache: suite.quick ? `${ROOT}/build/compile-cache` : undefined,
         ...(concurrency === undefined ? {} : { concurrency }),
       };

@@ -6,6 +6,8 @@ import { inspect } from "node:util";
 /** What a test process tells its runner. */
 export type TestEvent =
   | { readonly kind: "began" | "ended"; readonly id: number; readonly name: string }
+  /** This file holds a test that was reported. */
+  | { readonly kind: "held"; readonly file: string }
   | { readonly kind: "failed"; readonly name: string; readonly line: number; readonly error: string }
   | { readonly kind: "skipped"; readonly name: string; readonly why: string }
   | { readonly kind: "totals"; readonly passed: number; readonly failed: number; readonly skipped: number };
@@ -14,6 +16,7 @@ interface NodeTestEvent {
   readonly type: string;
   readonly data: {
     readonly name?: string;
+    readonly file?: string;
     readonly nesting?: number;
     readonly testId?: number;
     readonly line?: number;
@@ -35,6 +38,9 @@ export default async function* testEvents(source: AsyncIterable<NodeTestEvent>):
     }
     if (type === "test:start") open.splice(depth, Infinity, data.name ?? "");
     if (type === "test:pass" || type === "test:fail") {
+      const isWholeFile = data.file?.endsWith(data.name ?? "") === true; // to Node a file without a test is one test, of its name
+      if (depth === 0 && data.file !== undefined && !isWholeFile)
+        yield `${JSON.stringify({ kind: "held", file: data.file } satisfies TestEvent)}\n`;
       const event = eventOf(type, data, [...open.slice(0, depth), data.name ?? ""].join(" › "));
       if (event !== undefined) yield `${JSON.stringify(event)}\n`;
     }

@@ -1,5 +1,5 @@
-// Runs one test file as a process of its own and judges it. A file fails by a failed test, by crashing, by holding no test,
-// by not ending (a handle left open, a wait that never came true), or by leaving a process behind.
+// Runs one test file as a process of its own, or a few in one, and judges it. A file fails by a failed test, by crashing, by holding no
+// test, by not ending (a handle left open, a wait that never came true), or by leaving a process behind.
 
 import { spawn } from "node:child_process";
 import * as fs from "node:fs/promises";
@@ -8,7 +8,7 @@ import { endLeftovers, MARK_NAME } from "./leftovers.ts";
 import type { TestEvent } from "./test-events.ts";
 
 export interface FileResult {
-  readonly file: string;
+  readonly files: readonly string[];
   readonly passed: number;
   readonly failed: number;
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
@@ -36,10 +36,11 @@ const LEFTOVER_GRACE_MS = 2_000;
 const OUTPUT_BYTES_MAX = 256 * 1024;
 const REPORTER = path.join(import.meta.dirname, "test-events.ts");
 
-export async function runTestFile(file: string, options: FileOptions): Promise<FileResult> {
+export async function runInProcess(files: readonly string[], options: FileOptions): Promise<FileResult> {
   const startedMs = performance.now();
   const eventsFile = path.join(options.runFolder, `${options.mark}.events`);
-  const args = ["--test-reporter", REPORTER, "--test-reporter-destination", eventsFile, file];
+  const together = files.length > 1 ? ["--test", "--test-isolation=none"] : [];
+  const args = [...together, "--test-reporter", REPORTER, "--test-reporter-destination", eventsFile, ...files];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
     // NODE_TEST_CONTEXT would make the file speak to a `node --test` further up instead of to our reporter.
@@ -92,10 +93,14 @@ export async function runTestFile(file: string, options: FileOptions): Promise<F
   else if (totals?.passed === 0 && failed === 0 && skipped.length === 0) fault("holds no test");
   else if (end !== "code 0" && failed === 0) fault(`ended with ${end}`);
   else if (totals === undefined && failed === 0) fault(`ended before its tests did: ${whyLate(events)}`);
+  else if (failed === 0) {
+    const holding = new Set(events.flatMap((event) => (event.kind === "held" ? [path.resolve(event.file)] : [])));
+    for (const file of files.filter((each) => !holding.has(path.resolve(each)))) fault(`${file} holds no test`);
+  }
   if (leftovers.length > 0 && !late) {
     fault(`left processes behind (killed now): ${leftovers.map(({ pid, command }) => `${pid} ${command}`).join("; ")}`);
   }
-  return { file, passed: totals?.passed ?? 0, failed, skipped, faults, output, tookMs: performance.now() - startedMs };
+  return { files, passed: totals?.passed ?? 0, failed, skipped, faults, output, tookMs: performance.now() - startedMs };
 }
 
 /** Which tests had begun and not ended. */

@@ -7,11 +7,20 @@ import { tempFolder } from "../support/temp-folder.ts";
 
 /** Runs one test file made of `body` and hands back the closing line and what was printed. */
 async function run(body: string, options: { timeoutMs?: number; allowed?: string[]; signal?: AbortSignal } = {}) {
+  return await runShared([body], options);
+}
+
+/** Runs a test file for each body, all of them in one process. */
+async function runShared(
+  bodies: readonly string[],
+  options: { timeoutMs?: number; allowed?: string[]; signal?: AbortSignal } = {},
+) {
   await using folder = await tempFolder();
-  const file = path.join(folder.path, "a.test.mjs");
-  await fs.writeFile(file, `import test from "node:test";\n${body}`);
+  const files = bodies.map((_, index) => path.join(folder.path, `${"abcdef"[index]}.test.mjs`));
+  for (const [index, file] of files.entries()) await fs.writeFile(file, `import test from "node:test";\n${bodies[index]}`);
   let printed = "";
-  const totals = await runTestFiles([file], {
+  const totals = await runTestFiles(files, {
+    sharing: true,
     timeoutMs: options.timeoutMs ?? 20_000,
     allowedSkips: new Set(options.allowed),
     print: (text) => {
@@ -74,6 +83,29 @@ test("a process left behind is named and killed, however it was detached", async
   assert.equal(closing, "1 passed, 1 failed, 0 skipped");
   const pid = Number(/left processes behind \(killed now\): (\d+) sleep 61/.exec(printed)?.[1]);
   assert.equal(await fs.readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), ""); // gone, or dead and not yet buried
+});
+
+test("files that share a process are counted together; a fault is told of the file that has it, and the others count all the same", async () => {
+  const good = "test('good', () => {});";
+  assert.deepEqual(await runShared([good, good, good]), { closing: "3 passed, 0 failed, 0 skipped", printed: "" });
+  for (const [body, complaint] of [
+    ["test('bad', () => { throw new Error('boom'); });", /b\.test\.mjs[\s\S]*boom/],
+    ["", /b\.test\.mjs[\s\S]*holds no test/],
+    ["process.exit(0);", /b\.test\.mjs[\s\S]*holds no test/],
+    ["test('open', () => { setInterval(() => {}, 1000); });", /b\.test\.mjs[\s\S]*something was left open/],
+  ] as const) {
+    const { closing, printed } = await runShared([good, body, good], { timeoutMs: 3_000 });
+    assert.match(closing, /^[23] passed, 1 failed, 0 skipped$/, body);
+    assert.match(printed, complaint);
+    assert.doesNotMatch(printed, /[ac]\.test\.mjs/);
+  }
+});
+
+test("files that pass alone and not together are a failure", async () => {
+  const body = "test('first', () => { if (globalThis.seen) throw new Error('not the first'); globalThis.seen = true; });";
+  const { closing, printed } = await runShared([body, body]);
+  assert.equal(closing, "1 passed, 1 failed, 0 skipped");
+  assert.match(printed, /not the first[\s\S]*passes alone; together in one process they do not/);
 });
 
 test("an interrupted run ends its files and does not pass", async () => {
