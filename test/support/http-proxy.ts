@@ -26,6 +26,8 @@ export class HttpProxy implements AsyncDisposable {
   readonly requests: string[] = [];
   /** Tunnels that were opened. */
   tunnels = 0;
+  /** Of the tunnels' own ends: what a target sees as the peer's port. */
+  readonly ports = new Set<number>();
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
   readonly #manners: ProxyManners;
@@ -92,6 +94,7 @@ export class HttpProxy implements AsyncDisposable {
     far.once("error", () => this.#refuse(near, "502 Bad Gateway"));
     far.once("connect", () => {
       this.tunnels += 1;
+      this.ports.add(far.localPort!);
       const header = Buffer.from("HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n");
       const carry = () => {
         near.pipe(far);
