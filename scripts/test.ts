@@ -7,6 +7,7 @@ import { needPackages } from "./lib/debian.ts";
 import { fuzzStep } from "./lib/fuzz/fuzz-step.ts";
 import { abortOnInterrupt } from "./lib/interrupt.ts";
 import { findNatsServer, TESTED_LINES } from "./lib/nats-server.ts";
+import { soakStep } from "./lib/soak/soak-step.ts";
 import { runInTurn, runStep, type Step, suiteStep } from "./lib/steps.ts";
 import { filesOf, ROOT, SUITES, type Suite, suiteOf } from "./lib/suites.ts";
 import { add, closingLine, NOTHING, type Totals } from "./lib/test-run.ts";
@@ -14,11 +15,14 @@ import { add, closingLine, NOTHING, type Totals } from "./lib/test-run.ts";
 /** What is fed mutated input, and how long; millions of it are for scripts/fuzz. */
 const FUZZED = ["leaf", "mqtt", "frames"] as const;
 const FUZZ_SECONDS = 20;
+/** scripts/soak takes an hour. */
+const SOAK_MINUTES = 5;
 
 const HELP = `usage: scripts/test [--only SUITE]… [FILE…]
 
 Installs what is missing, then runs types, lint, a build, every suite of test/ (${SUITES.map(({ name }) => name).join(", ")}) and,
-for ${FUZZ_SECONDS} s each from a fresh seed, the fuzzers of the leaf parser, of MQTT packets and of serial frames.
+for ${FUZZ_SECONDS} s each from a fresh seed, the fuzzers of the leaf parser, of MQTT packets and of serial frames; beside the last of
+them, for ${SOAK_MINUTES} minutes, the soak.
   --only SUITE   just that suite (may be given more than once)
   FILE…          just those test files
 Ends with one line "N passed, N failed, N skipped"; exit code 1 when anything failed or nothing was run.
@@ -84,8 +88,22 @@ async function run({ suites, files }: Selection, signal: AbortSignal): Promise<T
     if (its.length > 0) steps.push(suiteStep(suite, its));
     else console.log(`no test in ${suite.name} yet`);
   }
-  if (all) for (const target of FUZZED) steps.push(fuzzStep(target, FUZZ_SECONDS));
-  return add(totals, await runInTurn(steps, signal));
+  if (!all) return add(totals, await runInTurn(steps, signal));
+  for (const target of FUZZED) steps.push(fuzzStep(target, FUZZ_SECONDS));
+  // Real time matters to most; those that mind it least run while the soak waits.
+  const isPatient = ({ name }: Step) => name === "image" || name === "simulation" || name.startsWith("fuzz");
+  totals = add(
+    totals,
+    await runInTurn(
+      steps.filter((step) => !isPatient(step)),
+      signal,
+    ),
+  );
+  const [soaked, others] = await Promise.all([
+    runStep(soakStep(SOAK_MINUTES), signal),
+    runInTurn(steps.filter(isPatient), signal),
+  ]);
+  return add(totals, add(soaked, others));
 }
 
 const selection = process.argv.slice(2).some((word) => word === "--help" || word === "-h")

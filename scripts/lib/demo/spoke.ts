@@ -5,6 +5,8 @@ import * as path from "node:path";
 import type { StatusReport } from "#status/report.ts";
 import { fetchStatus } from "../../../src/cli/status.ts";
 import { controlSocketPath } from "../../../src/spoke.ts";
+import type { SpawnedProcess } from "../../../test/support/processes.ts";
+import { daemonCommand } from "../node-flags.ts";
 import { ROOT } from "../suites.ts";
 import { lastLines, pause, startChild, unlessAborted, watchChild } from "./child.ts";
 import { password } from "./hub.ts";
@@ -55,24 +57,47 @@ export async function startSpoke(
   const dataDir = path.join(folder, "data");
   const device = { user: "greenhouse", password: password() };
   const visitor = { user: "visitor", password: password() };
+  const daemon = scope.use(await startDaemon(dataDir, describeSettings(wiring, device, visitor), {}, signal, onFault));
+  await untilReady(daemon.status, signal);
+  const owned = scope.move();
+  const { mqttPort, monitorUrl, status, log } = daemon;
+  return { dataDir, mqttPort, monitorUrl, device, visitor, status, log, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+export interface Daemon extends AsyncDisposable {
+  readonly process: SpawnedProcess;
+  readonly mqttPort: number;
+  readonly natsPort: number;
+  readonly monitorUrl: string;
+  status(): Promise<StatusReport>;
+  /** The newest lines of its log. */
+  log(lines: number): string;
+}
+
+/** The built daemon in a new data directory. Resolves when its doors are open; its link may still be on the way. */
+export async function startDaemon(
+  dataDir: string,
+  settings: object,
+  by: { readonly nodeArgs?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+  onFault: (why: Error) => void,
+): Promise<Daemon> {
+  await using scope = new AsyncDisposableStack();
   await fs.mkdir(dataDir);
-  const settings = JSON.stringify(describeSettings(wiring, device, visitor), undefined, 2);
-  await fs.writeFile(path.join(dataDir, "settings.json"), settings, { mode: 0o600 });
-  const args = [path.join(ROOT, "dist/petiole.js"), "run", "--data", dataDir];
-  const daemon = scope.use(await startChild(process.execPath, args, { env: withoutOverrides() }));
-  const running = daemon.says(/ running .* mqtt=\S+:(\d+) monitor=(\S+)/, READY_WITHIN_MS);
-  const [, mqtt, monitor] = await unlessAborted(running, signal);
+  await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(settings, undefined, 2), { mode: 0o600 });
+  const args = [...(by.nodeArgs ?? []), path.join(ROOT, "dist/petiole.js"), "run", "--data", dataDir];
+  const command = daemonCommand(process.execPath, ...args);
+  const daemon = scope.use(await startChild("env", command, { env: { ...withoutOverrides(), ...by.env } }));
+  const running = daemon.says(/ running .* mqtt=\S+:(\d+) monitor=(\S+) nats=(?:\S+:(\d+)|off)/, READY_WITHIN_MS);
+  const [, mqtt, monitor, nats] = await unlessAborted(running, signal);
   watchChild(daemon, "the spoke", signal, onFault);
-  const status = () => fetchStatus(controlSocketPath(dataDir));
-  await untilReady(status, signal);
   const owned = scope.move();
   return {
-    dataDir,
+    process: daemon,
     mqttPort: Number(mqtt),
+    natsPort: Number(nats),
     monitorUrl: `http://${monitor}`,
-    device,
-    visitor,
-    status,
+    status: () => fetchStatus(controlSocketPath(dataDir)),
     log: (lines) => lastLines(daemon.output, lines),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -125,11 +150,12 @@ function withoutOverrides(): Record<string, undefined> {
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
-async function untilReady(status: () => Promise<StatusReport>, signal: AbortSignal): Promise<void> {
+/** Resolves when the link is up and every serial port is open. */
+export async function untilReady(status: () => Promise<StatusReport>, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + READY_WITHIN_MS;
   for (;;) {
     const { remotes, serial, health } = await status();
-    if (remotes[0]?.link.state === "ready" && serial[0]?.state === "open") return;
+    if (remotes[0]?.link.state === "ready" && serial.every(({ state }) => state === "open")) return;
     if (performance.now() > deadline)
       throw new Error(
         `the spoke was not ready after ${READY_WITHIN_MS / 1000} s. It says: ${health.reasons.join("; ") || "nothing"}`,

@@ -1,0 +1,70 @@
+// Does it grow? Slopes by Theil and Sen: the median of the slopes between all pairs of samples, so that a single odd one moves nothing.
+//
+// Samples are taken at the same moment of every minute, and the first ones are left out: caches fill, code is compiled.
+
+import type { Held } from "./inside.ts";
+
+export interface Sample extends Held {
+  readonly minute: number;
+}
+
+/** What each figure may grow by in an hour, and the step below which a short soak cannot tell growth from noise. */
+const LIMITS: Readonly<Record<keyof Held, { readonly perHour: number; readonly noise: number }>> = {
+  heap_bytes: { perHour: 1 << 20, noise: 1 << 20 },
+  external_bytes: { perHour: 1 << 20, noise: 2 << 20 },
+  rss_bytes: { perHour: 4 << 20, noise: 8 << 20 },
+  open_files: { perHour: 0, noise: 0.5 },
+  handles: { perHour: 0, noise: 2 },
+  listeners: { perHour: 0, noise: 0.5 },
+  warnings: { perHour: 0, noise: 0.5 },
+};
+
+export interface Growth {
+  readonly first: number;
+  readonly last: number;
+  readonly per_hour: number;
+  readonly grows: boolean;
+}
+
+export type Growths = Readonly<Record<keyof Held, Growth>>;
+
+/** Minutes at the start that prove nothing: a third of a short soak, ten minutes of a long one. */
+export function warmUpMinutes(minutes: number): number {
+  return Math.min(10, Math.floor(minutes / 3));
+}
+
+/** Throws when there are too few samples to tell. */
+export function judgeGrowth(samples: readonly Sample[]): Growths {
+  if (samples.length < 2) throw new Error(`the soak has ${samples.length} samples, too few to see what grows: it was too short`);
+  const names = Object.keys(LIMITS) as (keyof Held)[];
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      growthOf(
+        samples.map((sample) => [sample.minute, sample[name]]),
+        LIMITS[name],
+      ),
+    ]),
+  ) as Growths;
+}
+
+function growthOf(
+  points: readonly (readonly [number, number])[],
+  limit: { readonly perHour: number; readonly noise: number },
+): Growth {
+  const slope = slopeOf(points);
+  const [from, to] = [points[0]!, points.at(-1)!];
+  const risen = slope * (to[0] - from[0]);
+  const perHour = slope * 60;
+  return { first: from[1], last: to[1], per_hour: Math.round(perHour), grows: perHour > limit.perHour && risen > limit.noise };
+}
+
+/** Per minute. */
+export function slopeOf(points: readonly (readonly [number, number])[]): number {
+  const slopes: number[] = [];
+  for (const [i, [x, y]] of points.entries())
+    for (const [x2, y2] of points.slice(i + 1)) if (x2 !== x) slopes.push((y2 - y) / (x2 - x));
+  slopes.sort((a, b) => a - b);
+  const middle = slopes.length >> 1;
+  return slopes.length % 2 === 1 ? slopes[middle]! : (slopes[middle - 1]! + slopes[middle]!) / 2;
+}
