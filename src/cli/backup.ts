@@ -11,12 +11,12 @@ import { formatFault } from "#base/fault.ts";
 import { parseConfig } from "#config/config.ts";
 import { readIdentity } from "#config/identity.ts";
 import { type SettingsDocument, SettingsFile } from "#config/settings-file.ts";
+import { removeUnconfirmed } from "#live/unconfirmed.ts";
 import { BACKUP_BYTES_MAX, openBackup, PASSPHRASE_CHARS_MIN, sealBackup } from "#web/server/backup.ts";
 import { restoreUsers } from "#web/server/users.ts";
 import { gatherBackup, spreadSecrets, usersIn } from "../backup-files.ts";
 import { lockDataDirectory } from "../data-lock.ts";
 import { controlSocketPath } from "../spoke.ts";
-import { removeUnconfirmed } from "../unconfirmed.ts";
 
 const PASSPHRASE_BYTES_MAX = 4096;
 

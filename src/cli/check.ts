@@ -9,7 +9,7 @@ import { readIdentity } from "#config/identity.ts";
 import { brokenFault } from "#config/load-config.ts";
 import { type Environment, readOverrides } from "#config/overrides.ts";
 import { settingsSchema } from "#config/settings.ts";
-import { SettingsFile } from "#config/settings-file.ts";
+import { type SettingsDocument, SettingsFile } from "#config/settings-file.ts";
 
 export interface CheckOptions {
   readonly dataDir: string;
@@ -17,6 +17,8 @@ export interface CheckOptions {
   readonly settingsFile?: string;
   readonly env: Environment;
   readonly disk: Disk;
+  /** Another document instead, made of the one that is there with its overrides: to try something out. Faults are this one's alone. */
+  readonly instead?: (document: SettingsDocument) => unknown;
 }
 
 export interface CheckReport {
@@ -43,8 +45,14 @@ export async function checkSettings(options: CheckOptions): Promise<CheckReport>
     const faults = [brokenFault(version), ...overrides.faults];
     return { file: file.path, isThere: true, faults, overridden, config: undefined };
   }
+  const { instead } = options;
   const applied = applyOverrides(version.state === "whole" ? version.document : {}, overrides.list);
-  const parsed = parseConfig(applied.document, { deviceId, dataDir: options.dataDir });
+  const context = { deviceId, dataDir: options.dataDir };
+  if (instead !== undefined) {
+    const tried = parseConfig(instead(applied.document), context);
+    return { file: file.path, isThere: version.state === "whole", ...tried, overridden };
+  }
+  const parsed = parseConfig(applied.document, context);
   const faults = [...overrides.faults, ...[...applied.faults, ...parsed.faults].map((fault) => blame(fault, overrides.list))];
   return { file: file.path, isThere: version.state === "whole", faults, overridden, config: parsed.config };
 }

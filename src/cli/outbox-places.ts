@@ -13,7 +13,7 @@ import { TimeKeeperFile } from "#base/time-keeper-file.ts";
 import { type Inspection, inspectJournal } from "#journal/inspect.ts";
 import type { Packer } from "#journal/packer.ts";
 import { KEY_BYTES } from "#journal/sealing.ts";
-import { type LedgerHistory, readLedger } from "#outbox/ledger-file.ts";
+import { type LedgerHistory, readLedger } from "#outbox/ledger/ledger-file.ts";
 import { CLASSES, type UrgencyClass } from "#outbox/urgency.ts";
 
 export const OUTBOX_NOT_FOUND = "OUTBOX_NOT_FOUND";
@@ -87,7 +87,7 @@ export async function inspectLanes(
   only?: UrgencyClass,
 ): Promise<readonly LaneFolder[]> {
   const lanes: LaneFolder[] = [];
-  const key = await findKey(place, folder);
+  const key = await keyOf(place, [`${place.dataDir}/secrets`, folder.directory]);
   const options = { key, ...(place.packer === undefined ? {} : { packer: place.packer }) };
   for (const urgency of only === undefined ? CLASSES : [only]) {
     const directory = `${folder.directory}/${urgency}`;
@@ -101,11 +101,11 @@ export async function inspectLanes(
   return lanes;
 }
 
-/** The key that the journals are encrypted with, where outbox/open-journals.ts puts it; null: there is none that can be read. */
-async function findKey({ disk, dataDir }: OutboxPlace, folder: OutboxFolder): Promise<Buffer | null> {
-  for (const path of [`${dataDir}/secrets/outbox.key`, `${folder.directory}/outbox.key`]) {
+/** The key that journals are encrypted with, in the first of these folders that has it; null: there is none that can be read. */
+export async function keyOf({ disk }: Pick<OutboxPlace, "disk">, folders: readonly string[]): Promise<Buffer | null> {
+  for (const folder of folders) {
     try {
-      const key = await readWhole(disk, path, KEY_BYTES + 1);
+      const key = await readWhole(disk, `${folder}/outbox.key`, KEY_BYTES + 1);
       if (key?.length === KEY_BYTES) return key;
     } catch (error) {
       if (!isFault(error)) throw error; // not for us: encrypted segments will be said to be sealed
@@ -153,7 +153,7 @@ function isAbsent(cause: unknown): boolean {
   return systemCode(cause) === "ENOENT" || systemCode(cause) === "ENOTDIR";
 }
 
-function notReadable(path: string, cause: unknown): PetioleError {
+export function notReadable(path: string, cause: unknown): PetioleError {
   const remedy =
     systemCode(cause) === "EACCES" ? "run it as the daemon's user, or as root" : "check the card, then the system's log";
   return new PetioleError(OUTBOX_NOT_READABLE, `cannot read ${path} (${explain(cause)}); ${remedy}`);

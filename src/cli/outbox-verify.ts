@@ -1,4 +1,4 @@
-// `petiole outbox verify`: walks every byte of every segment, and says which are fine and what is wrong with the others.
+// `petiole outbox verify`: walks every byte of every segment, of what MQTT keeps, too, and says which are fine and what is wrong with the others.
 
 import {
   findOutboxes,
@@ -10,6 +10,7 @@ import {
 } from "./outbox-places.ts";
 import { printable } from "./printable.ts";
 import { formatBytes } from "./status.ts";
+import { type StoreReport, storeLines, verifyMqttStore } from "./store-verify.ts";
 
 /** Exit codes of the command. */
 export const VERIFY_FINE = 0;
@@ -23,6 +24,8 @@ export interface VerifyReport {
   /** Files that are no segments: set aside as damaged, or none of ours. */
   readonly others: readonly { readonly remote: string; readonly class: string; readonly name: string }[];
   readonly ledger_faults: readonly { readonly remote: string; readonly fault: string }[];
+  /** What MQTT keeps; null: nothing, or one remote was asked for. */
+  readonly mqtt_store: StoreReport | null;
 }
 
 export interface VerifiedSegment {
@@ -67,8 +70,9 @@ export async function verifyOutboxes(place: OutboxPlace): Promise<VerifyReport> 
     const { faults } = await inspectLedger(place, folder);
     ledgerFaults.push(...faults.map((fault) => ({ remote, fault })));
   }
-  const ok = segments.every((segment) => segment.is === "fine") && ledgerFaults.length === 0;
-  return { ok, segments, tails, others, ledger_faults: ledgerFaults };
+  const store = place.remote === undefined ? await verifyMqttStore(place) : null;
+  const ok = segments.every((segment) => segment.is === "fine") && ledgerFaults.length === 0 && store?.is_fine !== false;
+  return { ok, segments, tails, others, ledger_faults: ledgerFaults, mqtt_store: store };
 }
 
 export function verifyExitCode({ ok }: VerifyReport): number {
@@ -98,6 +102,7 @@ export function formatVerify(report: VerifyReport): string {
         : `${printable(remote)} ${urgency}: ${printable(name)} is none of ours, left alone`,
     );
   for (const { remote, fault } of ledger_faults) lines.push(`${printable(remote)}: ${fault}`);
+  if (report.mqtt_store !== null) lines.push(...storeLines(report.mqtt_store));
   const bad = segments.filter(({ is }) => is !== "fine").length;
   const records = segments.reduce((sum, segment) => sum + segment.records, 0);
   lines.push(

@@ -13,7 +13,8 @@ export const OUTBOX_HELP_TEXT = {
   petiole outbox stat   [--remote NAME]                  lanes, messages, bytes, ages, and what was lost so far
   petiole outbox peek   [--remote NAME] [--lane CLASS]   the next messages that wait
                         [--subject FILTER] [--limit N]
-  petiole outbox verify [--remote NAME]                  reads every byte, and says which segments are fine
+  petiole outbox verify [--remote NAME]                  reads every byte, and says which segments are fine;
+                                                         without --remote what MQTT keeps (sessions, retained), too
 
 All take --data DIR (default /data) and --json. CLASS is alarm, state, telemetry or bulk; N is 10 unless told otherwise.
 

@@ -6,14 +6,24 @@ import { isFault } from "#base/errors.ts";
 import { formatClaimCode, readClaimCode } from "#web/server/claim-code.ts";
 import { fingerprintOf, ownCertificateFile } from "#web/server/own-certificate.ts";
 
-export async function pageLines(disk: Disk, dataDir: string): Promise<string> {
+/** null: there is none, or it is not for this user to know. */
+export interface PageAccess {
+  readonly claim_code: string | null;
+  readonly fingerprint: string | null;
+}
+
+export async function pageAccess(disk: Disk, dataDir: string): Promise<PageAccess> {
   try {
     const code = await readClaimCode(disk, dataDir);
     const fingerprint = await fingerprintOf(disk, ownCertificateFile(dataDir));
-    const claim = code === undefined ? "" : `page  no owner yet; claim code ${formatClaimCode(code)}\n`;
-    return claim + (fingerprint === undefined ? "" : `page  own certificate, SHA-256 ${fingerprint}\n`);
+    return { claim_code: code === undefined ? null : formatClaimCode(code), fingerprint: fingerprint ?? null };
   } catch (error) {
     if (!isFault(error)) throw error;
-    return ""; // not for this user: the rest of the status is
+    return { claim_code: null, fingerprint: null }; // not for this user: the rest of the status is
   }
+}
+
+export function formatPageAccess({ claim_code, fingerprint }: PageAccess): string {
+  const claim = claim_code === null ? "" : `page  no owner yet; claim code ${claim_code}\n`;
+  return claim + (fingerprint === null ? "" : `page  own certificate, SHA-256 ${fingerprint}\n`);
 }

@@ -5,47 +5,69 @@ import { MessageChannel } from "node:worker_threads";
 import { ensureDirectory } from "#base/disk.ts";
 import { diskFault, diskWords } from "#base/disk-words.ts";
 import type { Env } from "#base/env.ts";
-import { explain, PetioleError } from "#base/errors.ts";
+import { explain, isFault, PetioleError } from "#base/errors.ts";
 import { formatFault } from "#base/fault.ts";
-import type { Log } from "#base/log.ts";
+import type { Log, LogGate } from "#base/log.ts";
 import { formatEndpoint } from "#base/net.ts";
 import { loadConfig } from "#config/load-config.ts";
 import { type Environment, isBalena } from "#config/overrides.ts";
 import type { SettingsDocument } from "#config/settings-file.ts";
+import { createWebDesks } from "#desks/web-desks.ts";
+import { remoteName } from "#uplink/options.ts";
+import { noWatchdogMachine, type WatchdogMachine } from "#watchdog/machine.ts";
+import { tellServiceManager } from "#watchdog/service-manager.ts";
+import { openWatchdog } from "#watchdog/watchdog.ts";
 import { LogTail } from "#web/server/log-tail.ts";
 import { finishAtStart } from "../at-start.ts";
 import { DATA_DIRECTORY_UNUSABLE } from "../data-lock.ts";
+import { FlashTally } from "../flash-tally.ts";
 import { openSpoke } from "../spoke.ts";
 import { VERSION } from "../version.ts";
-import { createWebDesks } from "../web-desks.ts";
 
 /** The container engine kills ten seconds after SIGTERM; we must be gone before. */
 const CLOSE_WITHIN_MS = 9_000;
+
+/** What the exit code is when the daemon ended itself to be started anew. */
+const START_AGAIN = 75;
 
 export interface Signals {
   on(name: "SIGTERM" | "SIGINT" | "SIGHUP", listener: () => void): unknown;
   off(name: "SIGTERM" | "SIGINT" | "SIGHUP", listener: () => void): unknown;
 }
 
+/** What the page shows of the log, where its files are, and what the log lets through; without a gate that stays as it is. */
+export interface DaemonPage {
+  readonly tail: LogTail;
+  readonly folder: string | null;
+  readonly gate?: LogGate;
+}
+
 /** Returns the exit code once the daemon has closed. */
 export async function runDaemon(
   places: { readonly dataDir: string; readonly settingsFile?: string },
   environment: Environment,
-  env: Env,
+  given: Env,
   signals: Signals,
-  page: { readonly tail: LogTail; readonly folder: string | null } = { tail: new LogTail(), folder: null },
+  page: DaemonPage = { tail: new LogTail(), folder: null },
+  watching: WatchdogMachine = noWatchdogMachine(),
 ): Promise<number> {
-  const { log } = env;
+  const { log } = given;
   if (places.dataDir === "") return refuse(log, new Error("--data is empty; name the data directory"));
   const dataDir = path.resolve(places.dataDir);
+  const flash = new FlashTally(dataDir, given.clock);
+  const counted = { ...given, disk: flash.watch(given.disk) };
   try {
-    await ensureDirectory(env.disk, dataDir);
+    await ensureDirectory(counted.disk, dataDir);
   } catch (error) {
     return refuse(log, inDataDirectory(dataDir, error));
   }
+  await using watchdog = await openWatchdog({ dataDir, version: VERSION }, counted, watching);
+  using _box = page.tail.listen((line) => watchdog.box.add(line));
+  const env: Env = { ...counted, disk: watchdog.disk };
   let unconfirmed: SettingsDocument | undefined;
   try {
     unconfirmed = await finishAtStart(dataDir, places.settingsFile ?? path.join(dataDir, "settings.json"), env);
+    await watchdog.readAgain();
   } catch (error) {
     return refuse(log, inDataDirectory(dataDir, error));
   }
@@ -59,17 +81,44 @@ export async function runDaemon(
   const { config } = loaded;
   const stop = new AbortController();
   const onStop = () => stop.abort();
-  const onReread = () => log.warn("SIGHUP: reading the settings anew is not supported yet; restart the daemon instead");
+  let reread: (() => void) | undefined;
+  const onReread = () => reread?.();
   signals.on("SIGTERM", onStop);
   signals.on("SIGINT", onStop);
   signals.on("SIGHUP", onReread);
   const restart = () => stop.abort();
   const { tail, folder: pageFolder } = page;
   try {
-    const web = createWebDesks({ loaded, environment, dataDir, unconfirmed, tail, pageFolder, env, restart });
+    const web = createWebDesks({
+      loaded,
+      environment,
+      dataDir,
+      settingsFile: places.settingsFile,
+      unconfirmed,
+      tail,
+      pageFolder,
+      env,
+      flash,
+      restart,
+    });
     using _settings = web.settings;
-    const facts = { dataDir, version: VERSION, isBalena: isBalena(environment), web };
+    const facts = {
+      dataDir,
+      version: VERSION,
+      isBalena: isBalena(environment),
+      web,
+      watchdog,
+      ...(page.gate && { logGate: page.gate }),
+    };
     const spoke = await openSpoke(config, facts, env, stop.signal);
+    web.settings.attach(spoke.live);
+    reread = () => {
+      log.info("reading the settings anew, as SIGHUP asks");
+      web.settings.reload().catch((error: unknown) => {
+        if (!isFault(error)) throw error;
+        log.warn("the settings file is not taken over", { error: explain(error) });
+      });
+    };
     log.info("running", {
       version: VERSION,
       server_name: config.serverName,
@@ -79,14 +128,22 @@ export async function runDaemon(
       nats: spoke.natsEndpoint === null ? "off" : formatEndpoint(spoke.natsEndpoint),
       hubs: config.leafnodes.remotes.flatMap(({ urls }) => urls.map(({ text }) => text)).join(","),
     });
+    const { exec } = watching;
+    using _manager = exec === undefined ? undefined : tellServiceManager(environment, { clock: env.clock, exec, log });
+    watchdog.guard({
+      remotes: () => spoke.report().remotes,
+      waitMax: (name) => spoke.live.running.leafnodes.remotes.find((remote) => remoteName(remote) === name)?.reconnect.max ?? 0,
+      stop: restart,
+    });
     await aborted(stop.signal);
     log.info("stopping: no new messages, goodbye to the hub, outbox to flash");
     using _late = env.clock.after(CLOSE_WITHIN_MS, () =>
       log.error("closing takes longer than the container engine allows; what was acknowledged is safe"),
     );
     await spoke[Symbol.asyncDispose]();
+    await web.settings.settled(); // a change that came too late: the file is as it was
     log.info("stopped");
-    return 0;
+    return watchdog.isEnding ? START_AGAIN : 0;
   } catch (error) {
     if (stop.signal.aborted) return 0; // told to stop before it was up
     return refuse(log, inDataDirectory(dataDir, error));

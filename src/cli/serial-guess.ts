@@ -7,16 +7,15 @@
 // Never writes to the device. Exit code 1 when nothing was heard.
 
 import type { Clock } from "#base/clock.ts";
-import { decode } from "#base/decode.ts";
 import type { Disk } from "#base/disk.ts";
 import type { Tty, TtyInfo } from "#base/tty.ts";
+import { displaySubject } from "#core/subject.ts";
 import { SerialError } from "#ingress/serial/errors.ts";
-import type { Capture } from "#ingress/serial/guess/capture-file.ts";
+import { type Description, describeProposals, type PreviewLine } from "#ingress/serial/guess/describe.ts";
+import { guessHeard } from "#ingress/serial/guess/guess-heard.ts";
 import { COMMON_RATES, guessLine, type Proposal } from "#ingress/serial/guess/guess-line.ts";
-import { interpret } from "#ingress/serial/guess/interpret.ts";
-import { type BlockPlace, nameFor, settingsBlock } from "#ingress/serial/guess/settings-block.ts";
-import { serialPortOptions } from "#ingress/serial/options.ts";
-import { playCapture, readCapture } from "./serial-replay.ts";
+import { preview, printable } from "./printable.ts";
+import { readCapture } from "./serial-replay.ts";
 
 export interface GuessPlace {
   readonly disk: Disk;
@@ -37,8 +36,7 @@ type Outcome = { readonly text: string; readonly code: number } | { readonly mis
 
 const SECONDS_DEFAULT = 1.5;
 const SECONDS_MAX = 600;
-const SHOWN_MAX = 3;
-const PREVIEW_LINES = 5;
+const PREVIEW_CHARS_MAX = 400;
 
 export async function runSerialGuess(words: readonly string[], place: GuessPlace, flags: GuessFlags): Promise<Outcome> {
   const [port, ...rest] = words;
@@ -53,9 +51,11 @@ export async function runSerialGuess(words: readonly string[], place: GuessPlace
   const capture = isCapture ? await readCapture(place.disk, port) : undefined;
   const path = capture?.head.path ?? port;
   const proposals =
-    capture !== undefined ? fromCapture(capture) : await fromLine(port, place, baud, (seconds ?? SECONDS_DEFAULT) * 1000);
+    capture !== undefined
+      ? guessHeard(capture.chunks, capture.head)
+      : await fromLine(port, place, baud, (seconds ?? SECONDS_DEFAULT) * 1000);
   const devices = isCapture ? [] : await place.tty.list().catch((): readonly TtyInfo[] => []); // without a list it goes by its path
-  const shown = proposals.slice(0, SHOWN_MAX).map((proposal) => describe(proposal, { path, device, devices }));
+  const shown = describeProposals(proposals, { path, device, devices }).map(shownOf);
   const code = shown.length === 0 ? 1 : 0;
   if (flags.json) return { text: `${JSON.stringify({ proposals: shown }, undefined, 2)}\n`, code };
   return { text: shown.length === 0 ? NOTHING_HEARD : format(shown), code };
@@ -77,44 +77,19 @@ async function fromLine(path: string, place: GuessPlace, baud: number | undefine
   }
 }
 
-function fromCapture({ head, chunks }: Capture): readonly Proposal[] {
-  const bytes = Buffer.concat(chunks.map((chunk) => chunk.bytes));
-  const { baudRate, dataBits, parity, stopBits } = head;
-  return interpret(bytes).map((each) => ({
-    ...each,
-    bytes,
-    heardMs: chunks.at(-1)?.at ?? 0,
-    settings: { baudRate, dataBits, parity, stopBits, ...each.line },
-  }));
-}
-
 /** One proposal, as --json shows it. */
-interface Description {
-  /** 0 … 1 */
-  readonly confidence: number;
-  readonly why: string;
-  readonly serial: ReturnType<typeof settingsBlock>;
-  /** What would be published of the first frames. */
-  readonly preview: readonly string[];
+type Shown = Omit<Description, "preview"> & { readonly preview: readonly string[] };
+
+function shownOf({ preview: lines, ...rest }: Description): Shown {
+  return { ...rest, preview: lines.map(previewText) };
 }
 
-function describe(proposal: Proposal, place: BlockPlace): Description {
-  const { score, why, settings } = proposal;
-  const serial = settingsBlock(nameFor(place.path), place, settings, proposal);
-  return { confidence: Math.round(score * 100) / 100, why, serial, preview: previewOf(proposal, serial) };
+function previewText(line: PreviewLine): string {
+  if ("fault" in line) return `! ${printable(line.fault)}`;
+  return `${printable(displaySubject(line.subject))}  ${preview(line.payload, PREVIEW_CHARS_MAX)}`;
 }
 
-function previewOf({ bytes, settings }: Proposal, serial: ReturnType<typeof settingsBlock>): readonly string[] {
-  const decoded = decode(serialPortOptions, { ...serial, match: { path: "/dev/null" } }); // any path: nothing is opened
-  if (!("value" in decoded)) return [];
-  const lines: string[] = [];
-  const head = { path: "", started: "", ...settings };
-  playCapture({ head, chunks: [{ at: 0, bytes }] }, decoded.value, (what) => lines.push(String(what).trimEnd().slice(14)), false);
-  const good = lines.filter((line) => !line.startsWith("!")); // the first frame may have begun before we listened
-  return (good.length === 0 ? lines : good).slice(0, PREVIEW_LINES);
-}
-
-function format(shown: readonly Description[]): string {
+function format(shown: readonly Shown[]): string {
   const [best] = shown;
   const rows = shown.map(({ confidence, why, serial }) => {
     const parity = serial["parity"] === undefined ? "N" : String(serial["parity"]).charAt(0).toUpperCase();

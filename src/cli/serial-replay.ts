@@ -16,6 +16,7 @@ import { SerialError } from "#ingress/serial/errors.ts";
 import { CAPTURE_BYTES_MAX, type Capture, parseCapture } from "#ingress/serial/guess/capture-file.ts";
 import { interpret } from "#ingress/serial/guess/interpret.ts";
 import type { SettingsJson } from "#ingress/serial/guess/interpretation.ts";
+import { playChunks } from "#ingress/serial/guess/play-chunks.ts";
 import { ReplayClock } from "#ingress/serial/guess/replay-clock.ts";
 import { nameFor, settingsBlock } from "#ingress/serial/guess/settings-block.ts";
 import { type SerialPortOptions, serialPortOptions } from "#ingress/serial/options.ts";
@@ -39,9 +40,6 @@ export interface ReplayFlags {
 }
 
 type Outcome = { readonly text: string; readonly code: number } | { readonly misuse: string };
-
-/** Silence behind the last chunk, so that a frame that ends in silence comes out. */
-const LAST_SILENCE_MS = 60_000;
 
 export async function runSerialReplay(words: readonly string[], place: ReplayPlace, flags: ReplayFlags): Promise<Outcome> {
   const [file, ...rest] = words;
@@ -69,23 +67,14 @@ export async function readCapture(disk: Disk, file: string): Promise<Capture> {
 }
 
 /** Shows what comes out; returns the bytes that went in. */
-export function playCapture(
+function playCapture(
   { head, chunks }: Capture,
   port: SerialPortOptions,
   write: (what: Buffer | string) => void,
   isJson: boolean,
 ): number {
   const clock = new ReplayClock(parseTimestamp(head.started) ?? 0);
-  const view = decodedView(port, { write, clock, isJson });
-  let bytes = 0;
-  for (const chunk of chunks) {
-    clock.moveTo(chunk.at);
-    view.feed(chunk.bytes);
-    bytes += chunk.bytes.length;
-  }
-  clock.moveTo(clock.now() + LAST_SILENCE_MS);
-  view.reset();
-  return bytes;
+  return playChunks(chunks, decodedView(port, { write, clock, isJson }), clock);
 }
 
 const FRAMING_WANTED = `--framing and --decode want a JSON object such as '{"type":"line"}'`;

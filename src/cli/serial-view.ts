@@ -7,11 +7,8 @@
 
 import { type Clock, timestamp } from "#base/clock.ts";
 import { displaySubject } from "#core/subject.ts";
-import type { FrameFault, FrameListener } from "#ingress/serial/framer.ts";
-import { makeDecoder } from "#ingress/serial/make-decoder.ts";
-import { makeFramer } from "#ingress/serial/make-framer.ts";
 import type { SerialPortOptions } from "#ingress/serial/options.ts";
-import { bitsPerCharacter } from "#ingress/serial/wire.ts";
+import { PortReader, type ReadMessage } from "#ingress/serial/port-reader.ts";
 import { preview, printable } from "./printable.ts";
 
 export type ViewName = "raw" | "hex" | "decoded";
@@ -56,66 +53,37 @@ export function hexView(output: ViewOutput): View {
 
 /** Throws SERIAL_SUBJECT_INVALID. */
 export function decodedView(port: SerialPortOptions, output: ViewOutput): View {
-  return new DecodedView(port, output);
+  const listener = {
+    onFrame(frame: Buffer, messages: readonly ReadMessage[], fault: string | undefined): void {
+      for (const message of messages) tell(message, output);
+      if (fault !== undefined) complain(`cannot decode: ${fault}`, output, frame);
+    },
+    onPassed: (what: string) => complain(what, output),
+  };
+  return new PortReader(port, listener, output.clock);
 }
 
-class DecodedView implements View, FrameListener {
-  readonly #output: ViewOutput;
-  readonly #framer: ReturnType<typeof makeFramer>;
-  readonly #decoder: ReturnType<typeof makeDecoder>;
+function tell({ subject: written, payload, headers: block }: ReadMessage, { clock, isJson, write }: ViewOutput): void {
+  const at = timestamp(clock.wall());
+  const subject = displaySubject(written);
+  const headers = block?.toString("utf8").trim().split("\r\n").slice(1) ?? [];
+  const told = headers.length === 0 ? "" : `  (${printable(headers.join(", "))})`;
+  const facts = headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((line) => line.split(": ", 2))) };
+  write(
+    isJson
+      ? `${JSON.stringify({ at, subject, payload: payload.toString("utf8"), ...facts })}\n`
+      : `${at.slice(11, 23)}  ${printable(subject)}  ${preview(payload, SHOWN_CHARS_MAX)}${told}\n`,
+  );
+}
 
-  constructor(port: SerialPortOptions, output: ViewOutput) {
-    this.#output = output;
-    const line = { baudRate: port.baudRate, bitsPerCharacter: bitsPerCharacter(port) };
-    this.#framer = makeFramer(port.framing, this, line, output.clock);
-    this.#decoder = makeDecoder(port, (subject, bytes, start, end, headers) =>
-      this.#tell(displaySubject(subject), bytes.subarray(start, end), headers),
-    );
-  }
-
-  feed(chunk: Buffer): void {
-    this.#framer.feed(chunk);
-  }
-
-  reset(): void {
-    this.#framer.reset();
-    this.#decoder.reset();
-  }
-
-  onFrame(bytes: Buffer, start: number, end: number): void {
-    const fault = this.#decoder.decode(bytes, start, end);
-    if (fault !== undefined) this.#complain(`cannot decode: ${fault}`, bytes.subarray(start, end));
-  }
-
-  onOversize(): void {
-    this.#complain("a frame is longer than max_frame; it is passed over");
-  }
-
-  onFault(fault: FrameFault, bytes: number): void {
-    this.#complain(`${bytes} bytes passed over: ${fault}`);
-  }
-
-  #tell(subject: string, payload: Buffer, block: Buffer | undefined): void {
-    const at = timestamp(this.#output.clock.wall());
-    const headers = block?.toString("utf8").trim().split("\r\n").slice(1) ?? [];
-    const told = headers.length === 0 ? "" : `  (${printable(headers.join(", "))})`;
-    const facts = headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((line) => line.split(": ", 2))) };
-    this.#output.write(
-      this.#output.isJson
-        ? `${JSON.stringify({ at, subject, payload: payload.toString("utf8"), ...facts })}\n`
-        : `${at.slice(11, 23)}  ${printable(subject)}  ${preview(payload, SHOWN_CHARS_MAX)}${told}\n`,
-    );
-  }
-
-  #complain(fault: string, frame?: Buffer): void {
-    const at = timestamp(this.#output.clock.wall());
-    const hex = frame?.toString("hex", 0, SHOWN_CHARS_MAX / 2);
-    this.#output.write(
-      this.#output.isJson
-        ? `${JSON.stringify({ at, fault, ...(hex === undefined ? {} : { hex }) })}\n`
-        : `${at.slice(11, 23)}  ! ${printable(fault)}${hex === undefined ? "" : `  (hex ${hex})`}\n`,
-    );
-  }
+function complain(fault: string, { clock, isJson, write }: ViewOutput, frame?: Buffer): void {
+  const at = timestamp(clock.wall());
+  const hex = frame?.toString("hex", 0, SHOWN_CHARS_MAX / 2);
+  write(
+    isJson
+      ? `${JSON.stringify({ at, fault, ...(hex === undefined ? {} : { hex }) })}\n`
+      : `${at.slice(11, 23)}  ! ${printable(fault)}${hex === undefined ? "" : `  (hex ${hex})`}\n`,
+  );
 }
 
 function hexLine(bytes: Buffer, offset: number): string {

@@ -3,12 +3,22 @@
 import { request } from "node:http";
 import { PetioleError, systemCode } from "#base/errors.ts";
 import { lostMessages } from "#status/loss-words.ts";
-import type { BusReport, HostReport, LossReport, SerialReport, StatusReport } from "#status/report.ts";
+import type {
+  BusReport,
+  CrashReport,
+  DrainReport,
+  HostReport,
+  LossReport,
+  OutboxReport,
+  SerialReport,
+  StatusReport,
+} from "#status/report.ts";
 import { printable } from "./printable.ts";
 
 export const DAEMON_NOT_RUNNING = "DAEMON_NOT_RUNNING";
 
 const ANSWER_WITHIN_MS = 5000;
+const UNPROVEN_SHOWN = 3;
 const FILTER_WORDS = { applied: "in force", failing: "not in force", off: "off" } as const;
 /** Of an outbox, as a technician would say it: `down` is the link's fault, not the outbox's. */
 const MODE_WORDS = { down: "keeps what comes", draining: "draining", direct: "sends what comes" } as const;
@@ -46,6 +56,7 @@ export function formatStatus(report: StatusReport): string {
     `${report.server_name}  petiole ${report.version}  up ${formatUptime(report.uptime_seconds)}  ${report.health.verdict.toUpperCase()}`,
   ];
   for (const reason of report.health.reasons) lines.push(`  ! ${reason}`);
+  if (report.last_crash !== undefined) lines.push(`  an earlier run did not end well: ${crashWords(report.last_crash)}`);
   for (const { name, link, outbox } of report.remotes) {
     const hub = link.hub_name === null ? "" : `  hub ${link.hub_name} ${link.hub_version ?? ""}`;
     const rtt = link.rtt_ms === null ? "" : `  rtt ${link.rtt_ms.toFixed(1)} ms`;
@@ -60,11 +71,13 @@ export function formatStatus(report: StatusReport): string {
     lines.push(
       `outbox ${name}  ${outbox.full === null ? MODE_WORDS[outbox.mode] : "full"}  ${outbox.depth} waiting (${formatBytes(outbox.flash_bytes)} on flash)  ${outbox.delivered} delivered`,
     );
+    if (outbox.drain != null) lines.push(`  ${formatDrain(outbox.drain)}`);
     for (const lane of outbox.lanes) {
       if (lane.depth === 0) continue;
       const held = lane.held === 0 ? "" : `  ${lane.held} of them for a listener or a stream at the hub`;
       lines.push(`  ${lane.class.padEnd(9)}  ${lane.depth} waiting (${formatBytes(lane.flash_bytes)} on flash)${held}`);
     }
+    lines.push(...streamLines(outbox));
     for (const loss of outbox.losses) lines.push(`  lost: ${formatLoss(loss)}`);
     if (outbox.reconcile !== null && outbox.reconcile.text !== "")
       lines.push(`  ${outbox.reconcile.last}: ${outbox.reconcile.text}`);
@@ -79,13 +92,15 @@ export function formatStatus(report: StatusReport): string {
     );
   for (const port of report.serial) lines.push(...serialLines(port));
   if (report.host !== undefined) lines.push(...hostLines(report.host));
-  const { store, packet_filter: filter } = report;
+  const { store, packet_filter: filter, page } = report;
   if (store !== undefined)
     lines.push(`store  ${store.keys} kept for MQTT (${formatBytes(store.live_bytes)} of ${formatBytes(store.max_bytes)})`);
   if (filter !== undefined) {
     const blocked = filter.blocked === 0 ? "" : `  ${filter.blocked} addresses kept out`;
     lines.push(`packet filter  ${FILTER_WORDS[filter.state]}${blocked}`);
   }
+  if (page !== undefined)
+    lines.push(`page  ${page.listen}${page.tls ? "  TLS" : ""}  ${page.state === "open" ? "open" : "not open"}`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -134,12 +149,33 @@ function hostLines({ looks, messages, hanging, last_fault }: HostReport): string
   return lines;
 }
 
+/** What keeps the outbox from knowing that streams store what it sends. */
+function streamLines({ streams, unproven = [] }: OutboxReport): string[] {
+  const lines: string[] = [];
+  if (streams !== undefined && streams.trouble !== "")
+    lines.push(`  which subjects the hub's streams take is not known, so its own word counts: ${printable(streams.trouble)}`);
+  if (unproven.length > 0)
+    lines.push(
+      `  ${unproven.slice(0, UNPROVEN_SHOWN).map(printable).join(", ")}${unproven.length > UNPROVEN_SHOWN ? ", …" : ""}: a stream takes it, and confirm: accepted does not wait for its word; auto does`,
+    );
+  return lines;
+}
+
 /** `7 state messages of outbox.rules[0] grew older than max_age (among 1 to 12), the last on 2026-…` */
 export function formatLoss(loss: LossReport): string {
   const { reason, class: urgency, rule, messages, from_seq, through_seq, last_time } = loss;
   const hasGaps = from_seq !== null && through_seq !== null && through_seq - from_seq + 1 !== messages;
   const range = from_seq === null ? "" : ` (${hasGaps ? "among " : ""}${from_seq} to ${through_seq})`;
   return `${lostMessages(messages, urgency, reason, rule)}${range}, the last on ${last_time}`;
+}
+
+function formatDrain({ rate_per_second, seconds_left }: DrainReport): string {
+  const rate = `the hub takes ${rate_per_second.toFixed(rate_per_second < 10 ? 1 : 0)} a second`;
+  return seconds_left === null ? `${rate}, and as much comes in` : `${rate}, caught up in ${formatUptime(seconds_left)}`;
+}
+
+function crashWords({ reason, at, version }: CrashReport): string {
+  return `${printable(reason.split("\n")[0]!)}  (${at}, petiole ${version}; the last lines of its log are in last-crash.json)`;
 }
 
 function formatUptime(seconds: number): string {

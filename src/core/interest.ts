@@ -62,10 +62,16 @@ export class InterestTrie<T> {
   match(subject: string): readonly T[] {
     const cached = this.#cache.get(subject);
     if (cached !== undefined) return cached;
-    const found: T[] = [];
-    collect(this.#root, subject.split("."), 0, found);
+    const found = this.find(subject);
     if (this.#cache.size >= CACHE_ENTRIES_MAX) this.#cache.clear();
     this.#cache.set(subject, found);
+    return found;
+  }
+
+  /** The same, and nothing is remembered: for questions by hand, which must not push out what messages need. */
+  find(subject: string): readonly T[] {
+    const found: T[] = [];
+    collect(this.#root, subject.split("."), 0, found);
     return found;
   }
 

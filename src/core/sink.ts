@@ -15,7 +15,8 @@ export type Taken = "staged" | "passed" | "dropped" | "refused";
 
 /** The door a message came in by. One per connection, port or link. */
 export interface Origin {
-  readonly kind: "mqtt" | "nats" | "serial" | "host" | "hub";
+  /** `page`: somebody tries something out by hand. */
+  readonly kind: "mqtt" | "nats" | "serial" | "host" | "hub" | "page";
   /** For logs and status, e.g. "mqtt sensor-7" or "hub hub1.example.com". */
   readonly label: string;
   /** May a message be published on this literal subject? Asked once per subject and origin; the router remembers the answer. */

@@ -92,6 +92,20 @@ export function isReserved(subject: string): boolean {
   );
 }
 
+/**
+ * The subject whose messages a hub that speaks MQTT keeps under `subject`: QoS 1 and 2 under `$MQTT.msgs.`, retained ones under
+ * `$MQTT.rmsgs.` (spec/mqtt-mapping.md §2.1). "": `subject` is none of those.
+ */
+export function copiedSubject(subject: string): string {
+  if (subject.startsWith("$MQTT.msgs.")) return subject.slice(11);
+  return subject.startsWith("$MQTT.rmsgs.") ? subject.slice(12) : "";
+}
+
+/** Reserved, and nothing that a hub keeps for MQTT either: what could not go at once is not sent later. */
+export function isPassing(subject: string): boolean {
+  return isReserved(subject) && copiedSubject(subject) === "";
+}
+
 /** Subjects on which the spoke tells of itself: nobody else here publishes on them, and they are never counted as lost. */
 export function isOfSpoke(subject: string): boolean {
   return subject.startsWith("$PETIOLE.");

@@ -5,42 +5,54 @@
 //                      └─ the link falls ────────────────┴▶ doubtful: it may be stored, and nobody told us
 //
 // All of them are among the lane's held messages meanwhile: this set only keeps them from being sent twice over one link, and knows
-// since when what has been sent may be stored already. One entry a message: its answer, JSON, costs far more than that.
-// Tests: test/unit/outbox/stored.test.ts
+// since when what has been sent may be stored already. What is known of each stands in numbers (sent-table.ts): objects that live as
+// long as an answer takes grow old, and a million of them made the process 40 MiB larger.
+// Tests: test/unit/outbox/stored.test.ts, sent-table.test.ts
 
 import type { Clock, Millis } from "#base/clock.ts";
+import { type Sent, SentTable } from "./sent-table.ts";
 import { SeqSet } from "./seq-set.ts";
 
 /** A stream that says nothing for so long is taken for one that has not stored it. */
 export const STORED_TIMEOUT_MS: Millis = 10_000;
 /** How often we look for such; a message is given up this much later at most, never earlier. */
 const LOOK_MS: Millis = 1000;
-/** Unanswered messages of one lane under way, at most. */
+/**
+ * Unanswered messages of one lane under way, at most: less than a nats-server lets wait for a stream by default. How many of these
+ * are of use is learnt: answers that come at once make it more, one for each, and those that take seconds make it half. So a stream
+ * on a slow disk has never more before it than it stores within seconds, and what is only slow is not taken for silent.
+ */
 export const AWAITING_MAX = 4096;
-/** When so many were awaited, more are sent once there are but this many: one by one, each would cost a look into the backlog. */
-const AWAITING_ENOUGH = AWAITING_MAX * 0.75;
+export const AWAITING_START = 512;
+const AWAITING_MIN = 16;
+/** At the limit, more are sent once there are but this share of it: one by one, each would cost a look into the backlog. */
+const ENOUGH_SHARE = 0.75;
+/** An answer is slow that takes so long or longer. */
+const SLOW_MS: Millis = 3_000;
+/** While slow ones come in, silence may last so much longer before it counts. */
+const SLOW_FACTOR = 3;
 /** Of those that were given up, whose answers may still mean something: remembered at most. */
 const LATE_MAX = 1024;
-
-export interface Sent {
-  readonly subject: string;
-  /** Of the message's id. */
-  readonly epoch: number;
-  /** At the last look before it was sent: up to LOOK_MS too early. */
-  readonly at: Millis;
-}
 
 export class Awaiting {
   readonly #clock: Clock;
   readonly #onTimeout: (subject: string, seq: number) => void;
-  /** In the order in which they were sent. */
-  readonly #sent = new Map<number, Sent>();
+  readonly #sent = new SentTable();
   /** Given up over this link, not sent again. */
   readonly #late = new Map<number, Sent>();
   readonly #doubtful = new SeqSet();
   #doubtfulSince = Number.POSITIVE_INFINITY;
   #timer: Disposable | undefined;
   #now: Millis = 0;
+  #limit = AWAITING_START;
+  /** Beyond it the limit grows by one for as many answers as it lets wait: a stream was overrun with twice as much. */
+  #calm = AWAITING_MAX;
+  /** When the limit was halved for an overrun, up to this one had been sent: their refusals are no news. */
+  #overrunThrough = 0;
+  #lastSent = 0;
+  /** Since the last look: an answer came at once; one came that had taken long, so a stream is behind, and not silent. */
+  #isBrisk = false;
+  #isSlow = false;
 
   /** `onTimeout` is told of each message given up, when it is no longer awaited. */
   constructor(clock: Clock, onTimeout: (subject: string, seq: number) => void) {
@@ -53,27 +65,25 @@ export class Awaiting {
   }
 
   get isFull(): boolean {
-    return this.#sent.size >= AWAITING_MAX;
+    return this.#sent.size >= this.#limit;
   }
 
   /** There is room for more than one. */
   get hasRoom(): boolean {
-    return this.#sent.size <= AWAITING_ENOUGH;
+    return this.#sent.size <= this.#limit * ENOUGH_SHARE;
   }
 
   /** When the oldest was sent of those that may be stored without our knowing, or a little earlier; Infinity when there are none. */
   get since(): Millis {
-    const { value } = this.#sent.values().next();
-    return Math.min(this.#doubtfulSince, value?.at ?? Number.POSITIVE_INFINITY);
+    return Math.min(this.#doubtfulSince, this.#sent.oldestAt);
   }
 
   has(seq: number): boolean {
-    return this.#sent.has(seq);
+    return this.#sent.find(seq) >= 0;
   }
 
   hasThrough(seq: number): boolean {
-    for (const each of this.#sent.keys()) if (each <= seq) return true;
-    return false;
+    return this.#sent.lowest <= seq;
   }
 
   get(seq: number): Sent | undefined {
@@ -90,31 +100,49 @@ export class Awaiting {
       this.#now = this.#clock.now();
       this.#timer = this.#clock.every(LOOK_MS, () => this.#look());
     }
-    this.#late.delete(seq);
-    this.#sent.set(seq, { subject, epoch, at: this.#now });
+    if (this.#late.size > 0) this.#late.delete(seq);
+    this.#sent.add(seq, subject, epoch, this.#now);
+    if (seq > this.#lastSent) this.#lastSent = seq;
+  }
+
+  /** A stream has answered for it, by and by or at once. */
+  onAnswered(seq: number): void {
+    const at = this.#sent.take(seq);
+    if (at < 0) return;
+    const age = this.#now - at;
+    if (age <= LOOK_MS) {
+      this.#isBrisk = true;
+      if (this.#limit < AWAITING_MAX)
+        this.#limit = Math.min(AWAITING_MAX, this.#limit + (this.#limit < this.#calm ? 1 : 1 / this.#limit));
+    } else if (age >= SLOW_MS) this.#isSlow = true;
+    this.#settleDoubt(seq);
+  }
+
+  /** More waited for its stream than that lets wait. */
+  onOverrun(seq: number): void {
+    if (!this.has(seq) || seq <= this.#overrunThrough) return;
+    this.#overrunThrough = this.#lastSent;
+    this.#calm = Math.max(AWAITING_MIN, Math.floor(Math.min(this.#limit, this.#sent.size) / 2));
+    this.#limit = this.#calm;
   }
 
   /** What becomes of it is known. */
   settle(seq: number): void {
-    this.#sent.delete(seq);
-    if (this.#doubtful.size === 0) return;
-    this.#late.delete(seq);
-    this.#doubtful.remove(seq);
-    this.#forgetDoubt();
+    this.#sent.take(seq);
+    this.#settleDoubt(seq);
   }
 
   /** It may be sent again over this link. False: it was not awaited. */
   giveUp(seq: number): boolean {
-    const sent = this.#sent.get(seq);
-    if (sent === undefined) return false;
-    this.#sent.delete(seq);
-    this.#doubt(seq, sent.at);
+    const at = this.#sent.take(seq);
+    if (at < 0) return false;
+    this.#doubt(seq, at);
     return true;
   }
 
   /** Nobody needs these any more. */
   removeThrough(seq: number): void {
-    for (const each of this.#sent.keys()) if (each <= seq) this.#sent.delete(each);
+    for (const each of this.#sent.seqs()) if (each <= seq) this.#sent.take(each);
     this.settleThrough(seq);
   }
 
@@ -128,8 +156,7 @@ export class Awaiting {
 
   /** The link is gone, and the answers with it. */
   onDown(): void {
-    for (const [seq, { at }] of this.#sent) this.#doubt(seq, at);
-    this.#sent.clear();
+    for (const seq of this.#sent.seqs()) this.giveUp(seq);
     this.#late.clear();
     this.#rest();
   }
@@ -137,12 +164,13 @@ export class Awaiting {
   #look(): void {
     this.#now = this.#clock.now();
     if (this.#sent.size === 0) this.#rest();
-    const late: number[] = [];
-    for (const [seq, { at }] of this.#sent) {
-      if (this.#now - at < STORED_TIMEOUT_MS + LOOK_MS) break;
-      late.push(seq);
-    }
-    for (const seq of late) {
+    const isLate = this.#now - this.#sent.oldestAt >= SLOW_MS;
+    if (isLate && this.#isSlow && !this.#isBrisk) this.#limit = Math.max(AWAITING_MIN, Math.floor(this.#limit / 2));
+    const patience = (this.#isSlow ? SLOW_FACTOR : 1) * STORED_TIMEOUT_MS + LOOK_MS;
+    this.#isBrisk = false;
+    this.#isSlow = false;
+    if (this.#now - this.#sent.oldestAt < patience) return;
+    for (const seq of this.#sent.seqs(this.#now - patience)) {
       const sent = this.#sent.get(seq);
       if (sent === undefined || !this.giveUp(seq)) continue;
       if (this.#late.size < LATE_MAX) this.#late.set(seq, sent);
@@ -158,6 +186,13 @@ export class Awaiting {
   #doubt(seq: number, at: Millis): void {
     this.#doubtful.add(seq);
     this.#doubtfulSince = Math.min(this.#doubtfulSince, at);
+  }
+
+  #settleDoubt(seq: number): void {
+    if (this.#doubtful.size === 0) return;
+    this.#late.delete(seq);
+    this.#doubtful.remove(seq);
+    this.#forgetDoubt();
   }
 
   #forgetDoubt(): void {

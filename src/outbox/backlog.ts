@@ -4,7 +4,7 @@
 //           ├─ a stream was found to hold it ───────────▶ done
 //           ├─ unreadable, discarded by its fate ───────▶ done, counted by whoever says so
 //           ├─ to be sent, to be held ──────────────────▶ sender.ts
-//           └─ no place, too many answers awaited, an older one given up and not written down ─▶ the drain waits
+//           └─ no place, too many answers awaited, an older one given up and not written down, the hub's word awaited ─▶ the drain waits
 //
 // Tests: test/unit/outbox/, test/simulation/
 
@@ -19,6 +19,8 @@ export interface BacklogHost {
   onUnreadable(seq: number, epoch: number): void;
   /** What was given up is being written down. */
   readonly isWriting: boolean;
+  /** The hub is being asked which subjects its streams take. */
+  readonly isAsking: boolean;
 }
 
 export class Backlog {
@@ -46,6 +48,7 @@ export class Backlog {
   get isStuck(): boolean {
     if (this.#lack === undefined) return false;
     if (this.#lack === "a line in the ledger") return this.#host.isWriting;
+    if (this.#lack === "word of the hub's streams") return this.#host.isAsking;
     return this.#lack === "an answer of a stream" ? !this.#sender.awaiting.hasRoom : this.#progress.held.isFull;
   }
 
@@ -83,7 +86,7 @@ export class Backlog {
     }
     const { subject, stamp } = this.#sender;
     const fate = this.#host.fateOf(subject, this.#sender.wireBytes(epoch, seq), seq, stamp, epoch, boot);
-    if (fate.at === "wait") return "a line in the ledger";
+    if (fate.at === "wait") return fate.for === "ledger" ? "a line in the ledger" : "word of the hub's streams";
     if (fate.at !== "discard") return this.#sender.pass(epoch, seq, fate, true);
     this.#sender.onUnwanted(seq);
     return undefined;

@@ -3,11 +3,11 @@
 //   staged ──▶ oldest one interval old? ──▶ seal a chunk ──▶ journal.append ──▶ committed
 //                    ▲ no: a PONG may spare the card           │ refused: wait, try again; nothing is lost meanwhile
 
-import type { Clock, Millis } from "#base/clock.ts";
+import type { Millis } from "#base/clock.ts";
 import { explain, isCausedBy, isFault, PetioleError } from "#base/errors.ts";
-import type { Log } from "#base/log.ts";
 import type { Journal } from "#journal/journal.ts";
 import { OUTBOX_COMMIT_FAILED } from "./errors.ts";
+import type { OutboxEnv } from "./outbox-deps.ts";
 import type { Stage } from "./stage.ts";
 
 /**
@@ -43,7 +43,7 @@ export class Committer implements Disposable {
   readonly #stage: Stage;
   readonly #interval: Millis;
   readonly #host: CommitterHost;
-  readonly #env: { readonly clock: Clock; readonly log: Log };
+  readonly #env: Pick<OutboxEnv, "clock" | "log" | "hold">;
   #timer: Disposable | undefined;
   #pass: Promise<void> | undefined;
   #isClosed = false;
@@ -53,7 +53,7 @@ export class Committer implements Disposable {
     stage: Stage,
     interval: Millis,
     host: CommitterHost,
-    env: { readonly clock: Clock; readonly log: Log },
+    env: Pick<OutboxEnv, "clock" | "log" | "hold">,
   ) {
     this.committedSeq = journal.lastSeq;
     this.#journal = journal;
@@ -101,7 +101,10 @@ export class Committer implements Disposable {
   }
 
   #commit(): Promise<void> {
-    this.#pass ??= this.#writeStage().finally(() => {
+    if (this.#pass !== undefined) return this.#pass;
+    const held = this.#env.hold?.();
+    this.#pass = this.#writeStage().finally(() => {
+      held?.[Symbol.dispose]();
       this.#pass = undefined;
       this.arm();
       this.#host.onPassed();

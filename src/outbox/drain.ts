@@ -9,13 +9,13 @@
 // It decides nothing about a message: the lane does. Tests: test/unit/outbox/, test/simulation/.
 
 import { setImmediate } from "node:timers/promises";
-import type { Clock, Millis } from "#base/clock.ts";
+import type { Millis } from "#base/clock.ts";
 import { explain, isFault } from "#base/errors.ts";
-import type { Log } from "#base/log.ts";
 import type { Journal } from "#journal/journal.ts";
 import type { JournalReader } from "#journal/reader.ts";
 import { recordBytes, recordSeq } from "#journal/record.ts";
 import type { Carrier } from "./hub-view.ts";
+import type { OutboxEnv } from "./outbox-deps.ts";
 import type { Stage } from "./stage.ts";
 
 /** Read from the journal in one go, at most; the link's room may ask for less. */
@@ -60,7 +60,7 @@ export class Drain implements AsyncDisposable {
   readonly #journal: Journal;
   readonly #stage: Stage;
   readonly #host: DrainHost;
-  readonly #env: { readonly clock: Clock; readonly log: Log };
+  readonly #env: Pick<OutboxEnv, "clock" | "log" | "hold">;
   #running: Promise<void> | undefined;
   #reader: JournalReader | undefined;
   #wake = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ export class Drain implements AsyncDisposable {
   #failures = 0;
   #isClosed = false;
 
-  constructor(journal: Journal, stage: Stage, host: DrainHost, env: { readonly clock: Clock; readonly log: Log }) {
+  constructor(journal: Journal, stage: Stage, host: DrainHost, env: Pick<OutboxEnv, "clock" | "log" | "hold">) {
     this.#journal = journal;
     this.#stage = stage;
     this.#host = host;
@@ -85,9 +85,11 @@ export class Drain implements AsyncDisposable {
   start(): void {
     if (this.#running !== undefined || this.#retry !== undefined || this.#isClosed) return;
     if (this.#host.target === undefined) return;
+    const held = this.#env.hold?.();
     this.#running = this.#run()
       .catch((error: unknown) => this.#onFault(error))
       .finally(() => {
+        held?.[Symbol.dispose]();
         this.#running = undefined;
         this.start(); // it may have fallen behind again since the last look
       });

@@ -7,7 +7,7 @@
 
 import type { Clock, Millis } from "#base/clock.ts";
 import type { Ticket } from "#core/sink.ts";
-import type { Losses } from "./losses.ts";
+import type { Losses } from "./ledger/losses.ts";
 
 /** Between two flushes at least, so that an outbox which stays full neither wears the card out nor crowds older lines out of the ledger. */
 const PACE_MS: Millis = 250;

@@ -14,8 +14,11 @@ export type Fate =
   | { readonly at: "park" }
   /** Counted by whoever says so. */
   | { readonly at: "discard" }
-  /** An older one of its subject was given up, and that is not on flash yet: it comes again. */
-  | { readonly at: "wait" };
+  /**
+   * It comes again: an older one of its subject was given up, and that is not on flash yet; or the hub is being asked whether a stream
+   * takes it.
+   */
+  | { readonly at: "wait"; readonly for: "ledger" | "streams" };
 
 /** A message of the backlog, as far as its fate hangs on it. */
 export interface BacklogMessage {

@@ -14,7 +14,7 @@ import type { Carrier } from "./hub-view.ts";
 import type { Lane } from "./lane.ts";
 import { LaneCarrier } from "./lane-carrier.ts";
 import { Shares } from "./shares.ts";
-import type { Look } from "./suspensions.ts";
+import type { Look } from "./streams/suspensions.ts";
 import { CLASSES, type UrgencyClass } from "./urgency.ts";
 
 export class LaneSet implements AsyncDisposable {

@@ -26,7 +26,7 @@ import type { Ticket } from "#core/sink.ts";
 import type { Journal } from "#journal/journal.ts";
 import { RECORD_HEADER_BYTES } from "#journal/record.ts";
 import type { Awaiting } from "./awaiting.ts";
-import { Backlog, type BacklogHost } from "./backlog.ts";
+import { Backlog } from "./backlog.ts";
 import { Committer } from "./committer.ts";
 import { Drain } from "./drain.ts";
 import type { Fate } from "./fate.ts";
@@ -34,28 +34,14 @@ import { GivingUp } from "./giving-up.ts";
 import { encodeKept, keptBytes } from "./kept-message.ts";
 import type { KeptWriter } from "./kept-writer.ts";
 import type { LaneLink } from "./lane-carrier.ts";
-import { Progress } from "./progress.ts";
-import { Safety, type SafetyHost } from "./safety.ts";
+import type { LaneHost, LaneOptions } from "./lane-host.ts";
+import type { OutboxEnv } from "./outbox-deps.ts";
+import { Progress, type Whereabouts } from "./progress.ts";
+import { Safety } from "./safety.ts";
 import { Sender } from "./sender.ts";
 import type { SeqSet } from "./seq-set.ts";
 import { Stage } from "./stage.ts";
-import type { Look } from "./suspensions.ts";
-
-export interface LaneOptions {
-  readonly commitInterval: Millis;
-}
-
-/** What the lane asks of its outbox. */
-export interface LaneHost extends BacklogHost, SafetyHost {
-  /** The lane is no longer behind: the link has everything of it, or all that it can give for now. */
-  onCaughtUp(): void;
-  /** A commit is done: a good moment to keep within the limits of the disk. */
-  onCommitted(): Promise<void>;
-  /** A commit found no space left: a good moment to make some. True: there is more now than there was. */
-  onDiskFull(): Promise<boolean>;
-  /** No stream has said within STORED_TIMEOUT_MS that it stored this. It stays held; `lookAgain` sends it once more. */
-  onNotStored(subject: string, seq: number, why: "timeout"): void;
-}
+import type { Look } from "./streams/suspensions.ts";
 
 export class Lane implements AsyncDisposable {
   readonly journal: Journal;
@@ -86,7 +72,7 @@ export class Lane implements AsyncDisposable {
     writer: KeptWriter,
     options: LaneOptions,
     host: LaneHost,
-    env: { readonly clock: Clock; readonly log: Log },
+    env: Pick<OutboxEnv, "clock" | "log" | "hold">,
   ) {
     this.journal = journal;
     this.#host = host;
@@ -149,6 +135,11 @@ export class Lane implements AsyncDisposable {
     return this.#safety.oldestWaiting;
   }
 
+  /** Its publisher has not been told that it is safe. */
+  isWaiting(seq: number): boolean {
+    return this.#safety.isWaiting(seq);
+  }
+
   /** There is a link, and it does not have everything yet though it could: nobody waits for a stuck one. */
   get isBehind(): boolean {
     return this.#link !== undefined && !this.#isDirect && this.#drain.fault === null && !this.#backlog.isStuck;
@@ -172,6 +163,11 @@ export class Lane implements AsyncDisposable {
       commits: this.#committer.commits,
       fault: this.#committer.fault ?? this.#drain.fault,
     };
+  }
+
+  whereabouts(seq: number): Whereabouts {
+    if (this.#progress.isSettled(seq)) return "settled";
+    return this.#sender.awaiting.has(seq) ? "awaiting" : seq <= this.#committer.committedSeq ? "kept" : "staged";
   }
 
   // ── from the router ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +282,8 @@ export class Lane implements AsyncDisposable {
   }
 
   #onAwaitedLess(): void {
-    if (this.#backlog.isWaiting || this.givingUp.isDue || this.#sender.awaiting.size === 0) this.#drain.wake();
+    const mayGoOn = this.#backlog.isWaiting && !this.#backlog.isStuck;
+    if (mayGoOn || this.givingUp.isDue || this.#sender.awaiting.size === 0) this.#drain.wake();
   }
 
   // ── in doubt, held ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ import type { Batch } from "#core/batch.ts";
 import { HEADERS, HEADERS_END, PAYLOAD, PAYLOAD_END, REPLY, REPLY_END, replyOf, SPAN_WORDS } from "#core/batch.ts";
 import { addressOf } from "#wire/leaf-lines.ts";
 import type { Carrier, HubView } from "./hub-view.ts";
-import type { LossReason } from "./losses.ts";
+import type { LossReason } from "./ledger/losses.ts";
 import type { SubjectPlan } from "./plans.ts";
 
 /** How long a link that takes no more may hold up publishers before what is not kept is dropped instead. */

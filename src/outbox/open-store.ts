@@ -3,8 +3,8 @@
 //   journals ──▶ ledger ──▶ damage found in the journals is told and written ──▶ they may forget
 
 import type { Journal } from "#journal/journal.ts";
-import { Foresight, openLosses } from "./ledger-at-start.ts";
-import type { Losses } from "./losses.ts";
+import { Foresight, openLosses } from "./ledger/ledger-at-start.ts";
+import type { Losses } from "./ledger/losses.ts";
 import { type JournalsEnv, type JournalsPlace, openJournals } from "./open-journals.ts";
 import type { OutboxOptions } from "./options.ts";
 import type { UrgencyClass } from "./urgency.ts";

@@ -50,9 +50,9 @@ const ruleFields = fields(
       "never: dropped while the link is down; durable: kept if the publisher asked for it (QoS 1 and up); always: kept",
     ),
     confirm: optional(
-      oneOf(["accepted", "stored"]),
-      "accepted",
-      "when a kept message is done: accepted: the hub took it; stored: a stream at the hub says that it stored it, and without one the message waits",
+      oneOf(["auto", "accepted", "stored"]),
+      "auto",
+      "when a kept message is done: auto: as stored where the hub says that a stream takes its subject, else as accepted; accepted: the hub took it, which is no proof that a stream stored it: at full speed streams lose messages without a word; stored: a stream at the hub says that it stored it, and without one the message waits",
     ),
     order: optional(
       oneOf(["strict", "live_first"]),
@@ -88,7 +88,7 @@ const DEFAULT_RULE = {
   subjects: [">"],
   class: "state",
   keep: "durable",
-  confirm: "accepted",
+  confirm: "auto",
   order: "strict",
   no_interest: "drop",
 };

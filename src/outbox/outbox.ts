@@ -7,71 +7,39 @@
 //
 // Tests: test/unit/outbox/, test/simulation/.
 
-import type { Clock } from "#base/clock.ts";
-import type { Disk } from "#base/disk.ts";
-import type { Entropy } from "#base/entropy.ts";
-import type { Log } from "#base/log.ts";
 import { type Batch, sizeOf } from "#core/batch.ts";
 import type { Origin, Plan, Taken, Ticket, Upstream } from "#core/sink.ts";
-import { displaySubject, isOfSpoke, isReserved, isValidSubject } from "#core/subject.ts";
-import type { Packer } from "#journal/packer.ts";
+import { isOfSpoke, isPassing, isValidSubject } from "#core/subject.ts";
 import { type Calendar, isExpired, plainCalendar } from "./calendar.ts";
 import { Drops } from "./drops.ts";
 import type { BacklogMessage, Fate } from "./fate.ts";
-import type { Carrier, HubView } from "./hub-view.ts";
+import type { Carrier } from "./hub-view.ts";
 import { KeptWriter } from "./kept-writer.ts";
-import { Lane, type LaneHost } from "./lane.ts";
+import { Lane } from "./lane.ts";
+import type { LaneHost } from "./lane-host.ts";
 import { LaneSet } from "./lane-set.ts";
+import { lanesStatus } from "./lanes-status.ts";
+import type { Losses, LossReason } from "./ledger/losses.ts";
 import { LivePath } from "./live-path.ts";
-import type { Losses, LossReason } from "./losses.ts";
-import type { JournalsPlace } from "./open-journals.ts";
 import { openStore } from "./open-store.ts";
 import type { OutboxOptions } from "./options.ts";
+import type { OutboxDeps, OutboxEnv, OutboxListener } from "./outbox-deps.ts";
 import { ParkedSubjects } from "./parked-subjects.ts";
 import { PassedBy } from "./passed-by.ts";
 import { DISCARD, isKept, Plans, type SubjectPlan, WAIT } from "./plans.ts";
-import type { PubAck } from "./pub-ack.ts";
-import { type LookFor, type Reconcile, Reconciling } from "./reconciling.ts";
+import { Reconciling } from "./reconcile/reconciling.ts";
 import { Retention } from "./retention.ts";
 import { RuleBook } from "./rules.ts";
-import { StreamAnswers } from "./stream-answers.ts";
+import { Captures } from "./streams/captures.ts";
+import type { PubAck } from "./streams/pub-ack.ts";
+import { StreamAnswers } from "./streams/stream-answers.ts";
+import { UnprovenSubjects } from "./streams/unproven-subjects.ts";
+import { tellUnsendable } from "./tell-unsendable.ts";
 import { Thinner } from "./thinning-work.ts";
 import { CLASSES, type UrgencyClass } from "./urgency.ts";
 
 /** What our own header lines add to a kept message, at most, in bytes. */
 const OWN_HEADER_BYTES = 160;
-
-/** The router's slot, as far as the outbox knows it. */
-export interface OutboxListener {
-  invalidate(subject?: string): void;
-  onSafe(watermark: Ticket): void;
-  onRoom(): void;
-}
-
-export interface OutboxEnv {
-  readonly clock: Clock;
-  readonly disk: Disk;
-  readonly entropy: Entropy;
-  readonly log: Log;
-  /** Absent: the clock is taken at its word. */
-  readonly time?: Calendar;
-  /** Makes smaller what goes to flash. */
-  readonly packer?: Packer;
-}
-
-export interface OutboxDeps extends JournalsPlace {
-  /** Id of the data directory, part of every `Nats-Msg-Id`. */
-  readonly device: string;
-  readonly hub: HubView;
-  /** Origin of what this remote's hub sends down. */
-  readonly origin: Origin;
-  /** Queue groups with local members, for messages that come from the backlog. */
-  servedGroups(subject: string): readonly string[];
-  /** Tells the lanes what streams at the hub hold already of what is in doubt. Absent: all of that is sent again. */
-  readonly reconcile?: Reconcile;
-  /** The same on a link that lives, for streams that do not answer. */
-  readonly lookFor?: LookFor;
-}
 
 export async function openOutbox(options: OutboxOptions, deps: OutboxDeps, env: OutboxEnv, signal: AbortSignal): Promise<Outbox> {
   await using scope = new AsyncDisposableStack();
@@ -89,7 +57,8 @@ export class Outbox implements Upstream, AsyncDisposable {
   readonly origin: Origin;
   readonly losses: Losses;
   readonly lanes: LaneSet;
-  readonly #options: OutboxOptions;
+  #options: OutboxOptions;
+  readonly #rules: RuleBook;
   readonly #deps: OutboxDeps;
   readonly #env: OutboxEnv;
   readonly #calendar: Calendar;
@@ -97,6 +66,8 @@ export class Outbox implements Upstream, AsyncDisposable {
   readonly #live: LivePath;
   readonly #retention: Retention;
   readonly #streams: StreamAnswers;
+  readonly #captures: Captures;
+  readonly #unproven = new UnprovenSubjects();
   readonly #reconciling: Reconciling;
   readonly #drops: Drops;
   readonly #passedBy: PassedBy;
@@ -121,12 +92,13 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.origin = deps.origin;
     this.#calendar = env.time ?? plainCalendar(env.clock);
     const rules = new RuleBook(options);
+    this.#rules = rules;
     const parts = { rules, losses: this.losses, thinner: new Thinner(rules, this.losses, { ...env, calendar: this.#calendar }) };
     const retention = new Retention(options, parts, { ...env, calendar: this.#calendar, directory: deps.directory });
     this.#retention = retention;
     this.lanes = new LaneSet(CLASSES.map((urgency) => makeLane(urgency, this.#hostOf(urgency))));
     this.#reconciling = new Reconciling(this.lanes, deps.reconcile, env.clock);
-    const wantsStreams = rules.all.some(({ confirm }) => confirm === "stored");
+    const wantsStreams = () => rules.all.some(({ confirm }) => confirm === "stored");
     const streams = {
       lanes: this.lanes,
       losses: this.losses,
@@ -135,8 +107,12 @@ export class Outbox implements Upstream, AsyncDisposable {
       isBehind: (subject: string) => !this.#plans.forBacklog(subject).lane.hasCaughtUp,
       laneOf: (subject: string) => this.#plans.forBacklog(subject).lane,
       lookFor: deps.lookFor,
-      isDeaf: () => wantsStreams && this.#carrier?.inbox === null,
+      isDeaf: () => wantsStreams() && this.#carrier?.inbox === null,
+      wantsStream: (subject: string) => this.#plans.wantsStream(subject),
+      onDoubt: () => this.#captures.onDoubt(),
+      onLost: this.#onLost,
     };
+    this.#captures = new Captures(deps.streamDesk, { onTold: (isNews) => this.#onStreamsTold(isNews) }, env.clock);
     this.#streams = new StreamAnswers(streams, env);
     this.#plans = new Plans({
       rules,
@@ -145,6 +121,8 @@ export class Outbox implements Upstream, AsyncDisposable {
       laneOf: (urgency) => this.lanes.lane(urgency),
       carrier: () => this.#carrier,
       isSuspended: (subject) => this.#streams.suspensions.has(subject),
+      captureOf: (subject) => this.#captures.of(subject),
+      onUnproven: (subject) => this.#unproven.note(subject),
     });
     this.#live = new LivePath({ hub: deps.hub, label: deps.origin.label, onRoom: () => this.#listener?.onRoom() }, env);
     this.#drops = new Drops(losses, options.commitInterval, env.clock, () => this.#tellSafe());
@@ -157,6 +135,9 @@ export class Outbox implements Upstream, AsyncDisposable {
     return {
       get isWriting() {
         return outbox.#passedBy.isWriting;
+      },
+      get isAsking() {
+        return outbox.#captures.isAsking;
       },
       fateOf: (subject, wireBytes, seq, stamp, epoch, boot = this.#calendar.bootId) =>
         this.#fateOfBacklog(urgency, { subject, wireBytes, seq, stamp, epoch, boot }),
@@ -175,6 +156,19 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#listener = listener;
   }
 
+  /**
+   * Other rules and limits, from now on: for what is new, and for what waits. Nothing that is kept moves to another lane. How
+   * often it commits and whether it encrypts is of the next start.
+   */
+  async change(options: OutboxOptions): Promise<void> {
+    const { commitInterval, encryption } = this.#options;
+    this.#options = { ...options, commitInterval, encryption };
+    this.#rules.change(options);
+    this.losses.changeRules(options.rules);
+    this.onInterest(); // plans, routes, and what is held: all of it by the new rules
+    await this.#retention.change(this.#options, this.lanes.all);
+  }
+
   get isFull(): boolean {
     return this.lanes.isFull || this.#live.isFull;
   }
@@ -191,15 +185,14 @@ export class Outbox implements Upstream, AsyncDisposable {
     if (isKept(known, batch, index)) return this.#keep(batch, index, known, ticket);
     const obstacle = this.#live.send(batch, index, known, sizeOf(batch, index));
     if (obstacle === "too_large") this.#lose(obstacle, known);
-    else if (obstacle !== null && !isOfSpoke(known.subject)) this.#countUnkept(obstacle, known); // word of a loss is none itself
+    else if (obstacle !== null && !known.isCopy && !isOfSpoke(known.subject)) this.#countUnkept(obstacle, known); // word of a loss is none itself
     return "passed";
   }
 
   hears(plan: Plan): boolean {
     const { subject, mayExport, listening } = plan as SubjectPlan;
     if (this.#carrier === undefined) return false;
-    const isAwaited = this.#deps.hub.answers?.isAwaited(subject) === true;
-    return isAwaited || (mayExport && listening === "now");
+    return this.#deps.hub.answers?.isAwaited(subject) === true || (mayExport && listening === "now");
   }
 
   flush(): void {
@@ -209,6 +202,9 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#carrier?.flush();
   }
 
+  /** What would become of a message on `subject` now, for people who ask. */
+  outlook = (subject: string, servedGroups: readonly string[]): SubjectPlan => this.#plans.make(subject, servedGroups);
+
   // ── from the link ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Live messages flow at once, the lanes when what is in doubt was looked for at the hub. */
@@ -216,6 +212,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#carrier = carrier;
     this.#live.carrier = carrier;
     this.#streams.suspensions.onReady();
+    this.#captures.onReady();
     this.onInterest();
     this.#reconciling.begin(carrier);
   }
@@ -225,6 +222,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#live.carrier = undefined;
     this.#reconciling[Symbol.dispose]();
     this.#streams.suspensions.onDown();
+    this.#captures.onDown();
     this.#live.endStall();
     this.lanes.onDown();
     this.onInterest();
@@ -251,8 +249,10 @@ export class Outbox implements Upstream, AsyncDisposable {
   onInterest(filter?: string): void {
     const subject = filter !== undefined && isValidSubject(filter) ? filter : undefined;
     this.#listener?.invalidate(subject);
-    if (filter !== undefined && isReserved(filter)) return; // never kept: an inbox that comes or goes is nothing to the lanes
+    // Never kept: an inbox that comes or goes is nothing to the lanes.
+    if (filter !== undefined && isPassing(filter)) return void (this.#captures.onApi() && this.#onStreamsTold(true));
     this.#plans.forget(subject);
+    if (filter !== undefined && this.#captures.onInterest(filter)) this.#forgetPlans();
     if (filter !== undefined && !this.#parked.concerns(filter)) return;
     this.#parked.clear();
     this.lanes.lookAgain();
@@ -262,18 +262,8 @@ export class Outbox implements Upstream, AsyncDisposable {
 
   status() {
     this.#tellDamage();
-    const lanes = this.lanes.all.map((lane, i) => ({ class: CLASSES[i]!, ...lane.status(), recovery: lane.journal.recovery }));
-    const modes = lanes.map(({ mode }) => mode);
-    const sum = (of: (lane: (typeof lanes)[number]) => number) => lanes.reduce((total, lane) => total + of(lane), 0);
     return {
-      mode: modes.find((mode) => mode !== "direct") ?? ("direct" as const),
-      depth: sum((lane) => lane.depth),
-      flashBytes: sum((lane) => lane.flashBytes),
-      stagedBytes: sum((lane) => lane.stagedBytes),
-      held: sum((lane) => lane.held),
-      delivered: sum((lane) => lane.delivered),
-      commits: sum((lane) => lane.commits),
-      fault: lanes.find((lane) => lane.fault !== null)?.fault ?? null,
+      ...lanesStatus(this.lanes),
       liveSent: this.#live.sent,
       /** Bytes of the volume that are left to others; null while the disk was not asked. */
       freeReserve: this.#retention.freeReserve,
@@ -282,7 +272,10 @@ export class Outbox implements Upstream, AsyncDisposable {
       /** Subjects whose stream does not store, the first few with the reason in words, and how many in all. */
       suspended: this.#streams.list(),
       suspendedSubjects: this.#streams.suspensions.size,
-      lanes,
+      /** What is known of the hub's streams, for rules that leave it to the hub. */
+      streams: this.#captures.status(),
+      /** Subjects that a stream takes while their rule says accepted, the first few. */
+      unproven: this.#unproven.list(),
       losses: this.losses.list(),
       /** Why losses are counted in memory only, in words; null while they are written down. */
       ledgerFault: this.losses.fault,
@@ -293,6 +286,7 @@ export class Outbox implements Upstream, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#live[Symbol.dispose]();
     this.#streams.suspensions[Symbol.dispose]();
+    this.#captures.onDown();
     this.#reconciling[Symbol.dispose]();
     await this.lanes[Symbol.asyncDispose]();
     this.#retention[Symbol.dispose]();
@@ -318,7 +312,7 @@ export class Outbox implements Upstream, AsyncDisposable {
   #keep(batch: Batch, index: number, plan: SubjectPlan, ticket: Ticket): Taken {
     const obstacle = this.#obstacleTo(plan, sizeOf(batch, index) + OWN_HEADER_BYTES);
     if (obstacle !== null) {
-      this.#lose(obstacle, plan);
+      if (obstacle !== "no_interest" || !plan.isCopy) this.#lose(obstacle, plan);
       return "passed";
     }
     if (this.#retention.shut !== null) return this.#turnAway(plan, ticket);
@@ -353,7 +347,9 @@ export class Outbox implements Upstream, AsyncDisposable {
     const plan = this.#plans.forBacklog(subject);
     const isTooOld = isExpired(this.#calendar, stamp, boot, plan.rule?.maxAge ?? this.#options.maxAge);
     const reason = isTooOld ? "expired" : this.#obstacleTo(plan, wireBytes);
+    if (reason === "no_interest" && plan.isCopy) return DISCARD; // nobody misses it
     if (reason !== null) {
+      this.#onLost(this.lanes.lane(lane), seq);
       this.losses.add(reason, 1, { lane, fromSeq: seq, throughSeq: seq, epoch }, plan.rule?.index ?? null);
       this.#passedBy.note(subject);
       return DISCARD;
@@ -365,6 +361,9 @@ export class Outbox implements Upstream, AsyncDisposable {
     return plan.fate;
   }
 
+  /** Lost before it was safe: its publisher hears of it when that is written down. */
+  #onLost = (lane: Lane, seq: number): void => void (lane.isWaiting(seq) && this.#drops.note(lane.oldestWaiting));
+
   /** What is new must not reach the hub before it is on flash that an older one was given up; ahead of the backlog it may. */
   #inTurn({ fate, subject }: SubjectPlan): Fate {
     return fate.at === "send" && fate.order === "strict" && this.#passedBy.delays(subject) ? WAIT : fate;
@@ -372,20 +371,26 @@ export class Outbox implements Upstream, AsyncDisposable {
 
   /** Counted, and said in the log where it is a fault. */
   #lose(reason: LossReason, plan: SubjectPlan): void {
-    if ((reason === "too_large" || reason === "not_permitted") && this.losses.count(reason) === 0) {
-      const isLarge = reason === "too_large";
-      this.#env.log.warn(
-        isLarge
-          ? "a message is larger than the hub takes and cannot be sent; make it smaller or raise max_payload at the hub"
-          : "the hub's permissions or deny_exports forbid a subject; its messages stay local",
-        { subject: displaySubject(plan.subject), limit: isLarge ? this.#deps.hub.payloadBytesMax : undefined },
-      );
-    }
+    if (this.losses.count(reason) === 0) tellUnsendable(this.#env.log, reason, plan.subject, this.#deps.hub.payloadBytesMax);
     this.#countUnkept(reason, plan);
   }
 
   #countUnkept(reason: LossReason, plan: SubjectPlan): void {
     this.losses.add(reason, 1, null, plan.rule?.index ?? null);
+  }
+
+  /** What waited for the hub's word goes on, and what waited for a stream that is gone goes without it, the oldest first. */
+  #onStreamsTold(isNews: boolean): void {
+    this.#forgetPlans();
+    if (isNews) this.#streams.suspensions.openWhere((subject) => !this.#plans.wantsStream(subject));
+    if (isNews) this.lanes.lookAgain();
+    this.lanes.onRoom();
+  }
+
+  #forgetPlans(): void {
+    this.#unproven.clear();
+    this.#plans.forget();
+    this.#listener?.invalidate();
   }
 
   #forgetPlan(subject: string): void {

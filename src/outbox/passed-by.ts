@@ -6,7 +6,7 @@
 // Old ones come one after the other, and then the newer ones: one line of the ledger stands for all of them.
 // Tests: test/unit/outbox/passed-by.test.ts
 
-import type { Losses } from "./losses.ts";
+import type { Losses } from "./ledger/losses.ts";
 
 /** Subjects remembered; with more of them, whatever comes waits. */
 export const SUBJECTS_MAX = 1024;

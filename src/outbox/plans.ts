@@ -1,17 +1,19 @@
 // What becomes of messages on one subject, worked out once and remembered until the rules' answer, the hub's interest or a stream changes.
 //
-//   subject ─▶ rule ─┬─ listening now ──┬─ its stream does not store, or cannot tell us ─▶ park
+//   subject ─▶ rule ─┬─ listening now ──┬─ confirm auto, and it is not known yet whether a stream takes it ─▶ wait
+//                    │                  ├─ its stream does not store, or cannot tell us ─▶ park
 //                    │                  └─▶ send
 //                    ├─ listening before, or unknown, or no_interest hold ─▶ park
 //                    └─ nobody listens ─▶ discard
 
 import { type Batch, FLAG_DURABLE, flagsOf, REPLY, REPLY_END, SPAN_WORDS } from "#core/batch.ts";
-import { isReserved } from "#core/subject.ts";
+import { copiedSubject, isPassing } from "#core/subject.ts";
 import { addressOf } from "#wire/leaf-lines.ts";
 import type { Fate } from "./fate.ts";
 import type { Carrier, HubView, Listening } from "./hub-view.ts";
 import type { Lane } from "./lane.ts";
 import type { Rule, RuleBook } from "./rules.ts";
+import type { Capture } from "./streams/captures.ts";
 import type { UrgencyClass } from "./urgency.ts";
 
 /** Plans of backlog subjects remembered. */
@@ -21,6 +23,8 @@ export interface SubjectPlan {
   readonly rule: Rule | undefined;
   readonly subject: string;
   readonly isReserved: boolean;
+  /** A copy for a hub that speaks MQTT, of a message that goes under its own subject as well. */
+  readonly isCopy: boolean;
   readonly mayExport: boolean;
   readonly listening: Listening;
   readonly groups: readonly string[];
@@ -43,6 +47,10 @@ export interface PlansDeps {
   carrier(): Carrier | undefined;
   /** Messages on it wait because its stream does not store. */
   isSuspended(subject: string): boolean;
+  /** Does a stream at the hub store it? */
+  captureOf(subject: string): Capture;
+  /** A stream stores it, and its rule does not want to hear of that. */
+  onUnproven(subject: string): void;
 }
 
 export class Plans {
@@ -54,17 +62,20 @@ export class Plans {
   }
 
   make(subject: string, servedGroups: readonly string[]): SubjectPlan {
-    const { hub, rules, laneOf } = this.#deps;
-    const rule = rules.match(subject);
+    const { hub, laneOf } = this.#deps;
+    const original = copiedSubject(subject);
+    const isCopy = original !== "";
+    const rule = this.#ruleFor(subject);
     const listening = hub.listening(subject, servedGroups);
     const groups = listening === "now" ? hub.groups(subject, servedGroups) : [];
-    const fate = fateFor(listening, groups, rule);
+    const fate = listening === "now" ? this.#fateOfWanted(subject, groups, rule) : fateOfUnwanted(listening, rule);
     const waits = fate.at === "send" && fate.confirm === "stored" ? this.#waitsFor(subject) : null;
     return {
       rule,
       subject,
-      isReserved: isReserved(subject),
-      mayExport: hub.mayExport(subject),
+      isReserved: isPassing(subject),
+      isCopy,
+      mayExport: hub.mayExport(subject) && (!isCopy || hub.mayExport(original)),
       listening,
       groups,
       lane: laneOf(rule?.class ?? "state"),
@@ -85,10 +96,34 @@ export class Plans {
     return plan;
   }
 
+  /** Is a message on it to be confirmed by a stream, or may it have to be? */
+  wantsStream(subject: string): boolean {
+    const rule = this.#ruleFor(subject);
+    return rule?.confirm === "stored" || (rule?.confirm === "auto" && this.#deps.captureOf(subject) !== "free");
+  }
+
   /** Without a subject: all. */
   forget(subject?: string): void {
     if (subject === undefined) this.#backlog.clear();
     else this.#backlog.delete(subject);
+  }
+
+  #ruleFor(subject: string): Rule | undefined {
+    const original = copiedSubject(subject);
+    return original === "" ? this.#deps.rules.match(subject) : ruleOfCopy(this.#deps.rules.match(original));
+  }
+
+  /** Somebody listens, a stream perhaps. */
+  #fateOfWanted(subject: string, groups: readonly string[], rule: Rule | undefined): Fate {
+    if (rule === undefined || rule.keep === "never" || isPassing(subject)) return sent(groups, "accepted", "strict");
+    const { confirm, order } = rule;
+    if (confirm === "stored") return sent(groups, confirm, order);
+    const capture = this.#deps.captureOf(subject);
+    if (confirm === "accepted") {
+      if (capture === "stored") this.#deps.onUnproven(subject);
+      return sent(groups, confirm, order);
+    }
+    return capture === "unknown" ? ASK : sent(groups, capture === "stored" ? "stored" : "accepted", order);
   }
 
   #waitsFor(subject: string): "inbox" | "stream" | null {
@@ -98,14 +133,22 @@ export class Plans {
 }
 
 export const DISCARD: Fate = { at: "discard" };
-export const WAIT: Fate = { at: "wait" };
+export const WAIT: Fate = { at: "wait", for: "ledger" };
+const ASK: Fate = { at: "wait", for: "streams" };
 export const PARK: Fate = { at: "park" };
 
+/** The hub's MQTT stores it or there is none: a stream answers, and without one nobody misses it. */
+function ruleOfCopy(rule: Rule | undefined): Rule | undefined {
+  return rule === undefined ? undefined : { ...rule, confirm: "stored", noInterest: "drop" };
+}
+
+function sent(groups: readonly string[], confirm: "accepted" | "stored", order: Rule["order"]): Fate {
+  return { at: "send", groups, confirm, order };
+}
+
 /** DESIGN §4.2 `no_interest`: hold or drop, but never drop while somebody listened a moment ago. */
-function fateFor(listening: Listening, groups: readonly string[], rule: Rule | undefined): Fate {
-  if (listening === "now") return { at: "send", groups, confirm: rule?.confirm ?? "accepted", order: rule?.order ?? "strict" };
-  if (listening === "never" && rule?.noInterest !== "hold") return DISCARD;
-  return PARK;
+function fateOfUnwanted(listening: Listening, rule: Rule | undefined): Fate {
+  return listening === "never" && rule?.noInterest !== "hold" ? DISCARD : PARK;
 }
 
 /** Does its rule, or its publisher, want it kept? */

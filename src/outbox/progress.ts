@@ -14,6 +14,9 @@ import { SeqSet } from "./seq-set.ts";
 /** Epochs of found messages remembered: a journal holds those of a few starts, and what a stream holds anybody may have written. */
 const EPOCHS_MAX = 1024;
 
+/** `settled`: the hub has it, or its loss was told; `awaiting` a stream's answer; `kept`: on flash; `staged`: in memory alone. */
+export type Whereabouts = "settled" | "awaiting" | "kept" | "staged";
+
 export class Progress {
   /** Written to this link, or passed by. Falls back to `confirmedSeq` when the link goes. */
   sentSeq: number;
@@ -81,6 +84,13 @@ export class Progress {
   finish(seq: number): void {
     this.held.remove(seq);
     if (seq > this.passedSeq) this.#done.add(seq);
+  }
+
+  /** The same for one that is held. False: it is not. */
+  finishHeld(seq: number): boolean {
+    if (!this.held.remove(seq)) return false;
+    if (seq > this.passedSeq) this.#done.add(seq);
+    return true;
   }
 
   /** A PONG confirms everything sent up to `seq`. */

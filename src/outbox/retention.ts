@@ -13,7 +13,7 @@ import type { Log } from "#base/log.ts";
 import type { Dropped } from "#journal/journal.ts";
 import { type Calendar, isExpired } from "./calendar.ts";
 import type { Lane } from "./lane.ts";
-import type { Losses } from "./losses.ts";
+import type { Losses } from "./ledger/losses.ts";
 import { freeReserveOf, type OutboxOptions } from "./options.ts";
 import type { RuleBook } from "./rules.ts";
 import type { Thinner } from "./thinning-work.ts";
@@ -57,10 +57,10 @@ const OUTDATED: Reason = { counted: "expired", text: "older than max_age" };
 export class Retention implements Disposable {
   /** A limit is reached and `when_full` says that nothing new is kept: why, in words. */
   shut: string | null = null;
-  readonly #options: OutboxOptions;
+  #options: OutboxOptions;
   readonly #parts: RetentionParts;
   readonly #env: RetentionEnv;
-  readonly #maxAges: readonly Millis[];
+  #maxAges: readonly Millis[];
   /** Dropped since the log was told last: it hears of it at once, then once a minute for as long as it goes on. */
   #untold = 0;
   #nextTellAt: Millis = 0;
@@ -107,6 +107,18 @@ export class Retention implements Disposable {
     return this.#dropped > droppedBefore;
   }
 
+  /** The rules are others, and so may the limits be: they hold at once. */
+  async change(options: OutboxOptions, lanes: readonly Lane[]): Promise<void> {
+    this.#options = options;
+    this.#maxAges = CLASSES.map((urgency) => this.#parts.rules.maxAgeOf(urgency));
+    this.#parts.thinner.onRulesChanged();
+    this.#askDiskAnew();
+    this.#thinning?.[Symbol.dispose]();
+    const { period } = this.#parts.thinner;
+    if (period !== undefined) this.#armThinning(lanes, period);
+    await this.#inTurn(() => this.#keepWithinLimits(lanes));
+  }
+
   /** Looks at the limits, and for what may be thinned, by the clock. Once, when all lanes are there. */
   start(lanes: readonly Lane[]): void {
     this.#anyway = this.#env.clock.every(LOOK_ANYWAY_MS, () => {
@@ -127,12 +139,16 @@ export class Retention implements Disposable {
   /** One segment, and the next soon after it. */
   #armThinning(lanes: readonly Lane[], delay: Millis): void {
     if (this.#isClosed) return;
-    this.#thinning = this.#env.clock.after(delay, () => {
+    const armed = this.#env.clock.after(delay, () => {
       let isMore = false;
       void this.#inTurn(async () => {
         isMore = !this.#isClosed && (await this.#parts.thinner.thinOne(lanes));
-      }).then(() => this.#armThinning(lanes, isMore ? NEXT_SEGMENT_MS : this.#parts.thinner.period!));
+      }).then(() => {
+        const { period } = this.#parts.thinner;
+        if (period !== undefined && this.#thinning === armed) this.#armThinning(lanes, isMore ? NEXT_SEGMENT_MS : period);
+      });
     });
+    this.#thinning = armed;
   }
 
   async #keepWithinLimits(lanes: readonly Lane[]): Promise<void> {

@@ -7,7 +7,7 @@
 // Tests: test/unit/outbox/rules.test.ts
 
 import type { Millis } from "#base/clock.ts";
-import { subjectMatches } from "#core/subject.ts";
+import { copiedSubject, subjectMatches } from "#core/subject.ts";
 import type { OutboxOptions, OutboxRule } from "./options.ts";
 import type { UrgencyClass } from "./urgency.ts";
 
@@ -20,17 +20,23 @@ export interface Rule extends OutboxRule {
 }
 
 export class RuleBook {
-  readonly all: readonly Rule[];
-  readonly #maxAge: Millis;
+  all: readonly Rule[] = [];
+  #maxAge: Millis = 0;
 
   constructor(options: Pick<OutboxOptions, "rules" | "maxAge">) {
+    this.change(options);
+  }
+
+  /** Whoever remembers an answer must forget it. */
+  change(options: Pick<OutboxOptions, "rules" | "maxAge">): void {
     this.#maxAge = options.maxAge;
     this.all = options.rules.map((rule, index) => ({ ...rule, index, maxAge: rule.maxAge ?? options.maxAge }));
   }
 
-  /** Looks through all rules: remember the answer. */
+  /** Looks through all rules: remember the answer. A copy for a hub that speaks MQTT falls under the rule of its original. */
   match(subject: string): Rule | undefined {
-    return this.all.find((rule) => rule.subjects.some((filter) => subjectMatches(filter, subject)));
+    const named = copiedSubject(subject) || subject;
+    return this.all.find((rule) => rule.subjects.some((filter) => subjectMatches(filter, named)));
   }
 
   /** Nothing in this class's lane may grow older. What an earlier set of rules left in a class that has none now: the outbox's. */

@@ -47,6 +47,11 @@ export class Safety {
     return this.#tickets.oldest;
   }
 
+  /** Its publisher has not been told that it is safe. */
+  isWaiting(seq: number): boolean {
+    return seq > this.#safeSeq;
+  }
+
   /** When that message was staged; undefined when all are safe. */
   get waitingSince(): Millis | undefined {
     return this.#tickets.since;

@@ -23,7 +23,7 @@ const AHEAD_SHARE = 1 / 8;
 const AHEAD_BYTES = 1024;
 
 /** What a message that could not be sent has to wait for. */
-export type Lack = "a place among the held" | "an answer of a stream" | "a line in the ledger";
+export type Lack = "a place among the held" | "an answer of a stream" | "a line in the ledger" | "word of the hub's streams";
 
 export class Sender {
   readonly awaiting: Awaiting;
@@ -177,7 +177,8 @@ export class Sender {
 
   /** A stream has it. False: that is no news, or not true. */
   onStored(seq: number): boolean {
-    if (!this.onSettled(seq)) return false;
+    this.awaiting.onAnswered(seq);
+    if (!this.#progress.finishHeld(seq)) return false;
     this.#stored += 1;
     return true;
   }
@@ -185,9 +186,7 @@ export class Sender {
   /** It is not awaited any more, and need not be sent again. False: it was done with already, or never sent. */
   onSettled(seq: number): boolean {
     this.awaiting.settle(seq);
-    if (!this.#progress.held.has(seq)) return false;
-    this.#progress.finish(seq);
-    return true;
+    return this.#progress.finishHeld(seq);
   }
 
   /** A stream was seen to have it. */

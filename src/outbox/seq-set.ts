@@ -74,17 +74,19 @@ export class SeqSet {
     else this.#runs.splice(at, 0, seq, seq);
   }
 
-  remove(seq: number): void {
+  /** False: it was not in the set. */
+  remove(seq: number): boolean {
     const run = this.#runAt(seq);
     const from = this.#runs[run];
     const through = this.#runs[run + 1];
-    if (from === undefined || through === undefined || seq < from || seq > through) return;
+    if (from === undefined || through === undefined || !(from <= seq && seq <= through)) return false; // NaN, too
     this.#size -= 1;
     if (from === through && run === this.#head) this.#cut(run + 2);
     else if (from === through) this.#runs.splice(run, 2);
     else if (seq === from) this.#runs[run] = seq + 1;
     else if (seq === through) this.#runs[run + 1] = seq - 1;
     else this.#runs.splice(run + 1, 0, seq - 1, seq + 1);
+    return true;
   }
 
   /** Forgets everything up to `seq`. */

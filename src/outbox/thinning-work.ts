@@ -11,7 +11,7 @@ import type { Log } from "#base/log.ts";
 import { recordBytes, recordSeq } from "#journal/record.ts";
 import { type Calendar, isExpired } from "./calendar.ts";
 import type { Lane } from "./lane.ts";
-import type { Losses } from "./losses.ts";
+import type { Losses } from "./ledger/losses.ts";
 import type { RuleBook } from "./rules.ts";
 import { ThinningMemory, ThinningPass } from "./thinning.ts";
 import { CLASSES, type UrgencyClass } from "./urgency.ts";
@@ -41,19 +41,19 @@ export class Thinner {
   readonly #losses: Losses;
   readonly #env: ThinnerEnv;
   /** By index of CLASSES; undefined: nothing of the class is ever looked at alone. */
-  readonly #lanes: readonly (ThinnedLane | undefined)[];
+  #lanes: readonly (ThinnedLane | undefined)[];
   #fault: string | null = null;
 
   constructor(rules: RuleBook, losses: Losses, env: ThinnerEnv) {
     this.#rules = rules;
     this.#losses = losses;
     this.#env = env;
-    this.#lanes = CLASSES.map((urgency) => {
-      const age = rules.lookAtAge(urgency);
-      if (age === undefined) return undefined;
-      const wantsLast = rules.all.some((rule) => rule.class === urgency && rule.thinAfter?.interval === null);
-      return { urgency, age, wantsLast, memory: new ThinningMemory() };
-    });
+    this.#lanes = thinnedLanes(rules);
+  }
+
+  /** The rules are others: what was remembered of subjects was theirs. */
+  onRulesChanged(): void {
+    this.#lanes = thinnedLanes(this.#rules);
   }
 
   /** How often to look for work; undefined: no rule ever asks for any. */
@@ -137,4 +137,13 @@ async function scan(lane: Lane, memory: ThinningMemory, pass: ThinningPass): Pro
       memory.scannedThrough = recordSeq(read.slab, at);
     }
   }
+}
+
+function thinnedLanes(rules: RuleBook): readonly (ThinnedLane | undefined)[] {
+  return CLASSES.map((urgency) => {
+    const age = rules.lookAtAge(urgency);
+    if (age === undefined) return undefined;
+    const wantsLast = rules.all.some((rule) => rule.class === urgency && rule.thinAfter?.interval === null);
+    return { urgency, age, wantsLast, memory: new ThinningMemory() };
+  });
 }

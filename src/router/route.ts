@@ -1,6 +1,7 @@
 // What happens to messages on one subject, worked out once and remembered until interest changes.
 
 import type { Plan, Sink, Subscription } from "#core/sink.ts";
+import { subjectMatches } from "#core/subject.ts";
 import type { UpstreamSlot } from "./upstream-slot.ts";
 
 export interface Delivery {
@@ -14,8 +15,10 @@ export interface Offer {
 }
 
 export interface Route {
-  /** Plain subscriptions, gathered per sink, so that a sink sees each message once. */
+  /** Plain subscriptions, gathered per sink, so that a sink sees each message once; behind them the onlookers. */
   readonly deliveries: readonly Delivery[];
+  /** How many of these are no onlookers. */
+  readonly listeners: number;
   /** Members per queue group, each ready to be handed to its sink. */
   readonly groups: ReadonlyMap<string, readonly (readonly [Subscription])[]>;
   readonly offers: readonly Offer[];
@@ -23,8 +26,13 @@ export interface Route {
   readonly isAskedFor: boolean;
 }
 
-/** Permission to receive is asked here, on the concrete subject, once. */
-export function computeRoute(subject: string, matches: readonly Subscription[], upstreams: readonly UpstreamSlot[]): Route {
+/** Permission to receive is asked here, on the concrete subject, once. `onlookers`: all there are; they count for nothing but delivery. */
+export function computeRoute(
+  subject: string,
+  matches: readonly Subscription[],
+  upstreams: readonly UpstreamSlot[],
+  onlookers: Iterable<Subscription>,
+): Route {
   const bySink = new Map<Sink, Subscription[]>();
   const groups = new Map<string, [Subscription][]>();
   for (const subscription of matches) {
@@ -38,8 +46,13 @@ export function computeRoute(subject: string, matches: readonly Subscription[], 
     const plan = slot.upstream.plan(subject, served);
     if (plan !== null) offers.push({ slot, plan });
   }
-  const deliveries = [...bySink].map(([sink, subscriptions]) => ({ sink, subscriptions }));
-  return { deliveries, groups, offers, isAskedFor: matches.length > 0 };
+  const deliveries: Delivery[] = [...bySink].map(([sink, subscriptions]) => ({ sink, subscriptions }));
+  const listeners = deliveries.length;
+  for (const onlooker of onlookers) {
+    const sees = subjectMatches(onlooker.filter, subject) && onlooker.mayReceive(subject);
+    if (sees) deliveries.push({ sink: onlooker.sink, subscriptions: [onlooker] });
+  }
+  return { deliveries, listeners, groups, offers, isAskedFor: matches.length > 0 };
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

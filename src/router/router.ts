@@ -44,6 +44,7 @@ export class AccountRouter {
   readonly #waiting = new Set<Door>();
   readonly #paused = new Set<Door>();
   readonly #touched = new Set<Sink>();
+  readonly #onlookers = new Set<Subscription>();
   #routes = new Map<string, Route>();
   #lastTicket: Ticket = 0;
   #inserts = 0;
@@ -73,21 +74,42 @@ export class AccountRouter {
     this.#counts.remove(subscription.filter, subscription.queue);
   }
 
+  /**
+   * Shows what passes here without taking part, until disposed: no interest is announced, no request heard, and no ticket waits. Onlookers
+   * stand in the routes they see, so nobody looking costs nothing.
+   */
+  lookOn(onlooker: Subscription): Disposable {
+    this.#onlookers.add(onlooker);
+    this.#forgetRoutes(onlooker.filter);
+    const leave = () => this.#onlookers.delete(onlooker) && this.#forgetRoutes(onlooker.filter);
+    return { [Symbol.dispose]: () => void leave() };
+  }
+
   /** Names of the queue groups that have a local member for `subject`. */
   servedGroups(subject: string): readonly string[] {
     return [...(this.#routes.get(subject) ?? this.#findRoute(subject)).groups.keys()];
+  }
+
+  /** Everybody here who asked for `subject`, for people who ask. */
+  askers(subject: string): readonly Subscription[] {
+    return this.#interest.find(subject);
   }
 
   get subscriptions(): number {
     return this.#interest.size;
   }
 
+  /** Who may receive what has changed. */
+  forgetRoutes(): void {
+    this.#forgetRoutes();
+  }
+
   /** For the monitor. The fan-out is over the routes remembered now: local receivers per subject. */
   status(): AccountStatus {
     let receivers = 0;
     let receiversMax = 0;
-    for (const { deliveries, groups } of this.#routes.values()) {
-      const fanout = deliveries.length + groups.size;
+    for (const { listeners, groups } of this.#routes.values()) {
+      const fanout = listeners + groups.size;
       receivers += fanout;
       if (fanout > receiversMax) receiversMax = fanout;
     }
@@ -171,7 +193,7 @@ export class AccountRouter {
     const at = index * SPAN_WORDS;
     const start = batch.spans[at + GROUPS]!;
     const end = batch.spans[at + GROUPS_END]!;
-    let isDelivered = route.deliveries.length > 0;
+    let isDelivered = route.listeners > 0;
     if (start !== end) {
       for (const name of batch.bytes.latin1Slice(start, end).split(" ")) {
         const members = route.groups.get(name);
@@ -256,7 +278,7 @@ export class AccountRouter {
     const known = door.routes.get(subject);
     if (known?.shared === shared) return known.own;
     const others = () => this.#interest.match(subject).filter(({ sink }) => !isItself(sink, door.origin));
-    const own = leadsTo(shared, door.origin) ? computeRoute(subject, others(), this.#upstreams) : shared;
+    const own = leadsTo(shared, door.origin) ? computeRoute(subject, others(), this.#upstreams, this.#onlookers) : shared;
     if (door.routes.size >= ALLOWED_MAX) door.routes.clear();
     door.routes.set(subject, { shared, own });
     return own;
@@ -264,7 +286,7 @@ export class AccountRouter {
 
   #findRoute(subject: string): Route {
     if (this.#routes.size >= ROUTES_MAX) this.#forgetRoutes();
-    const route = computeRoute(subject, this.#interest.match(subject), this.#upstreams);
+    const route = computeRoute(subject, this.#interest.match(subject), this.#upstreams, this.#onlookers);
     this.#routes.set(subject, route);
     return route;
   }
@@ -304,8 +326,8 @@ function pickMember(members: readonly (readonly [Subscription])[], random: numbe
 }
 
 /** Does a message on this route reach anybody: a local subscriber, or a hub that listens now? */
-function isHeard({ deliveries, groups, offers }: Route): boolean {
-  return deliveries.length > 0 || groups.size > 0 || offers.some(({ slot, plan }) => slot.upstream.hears(plan));
+function isHeard({ listeners, groups, offers }: Route): boolean {
+  return listeners > 0 || groups.size > 0 || offers.some(({ slot, plan }) => slot.upstream.hears(plan));
 }
 
 function leadsTo({ deliveries, groups }: Route, origin: Origin): boolean {
@@ -361,6 +383,11 @@ export class Door {
     const answer = mayPass(subject, this.origin) && this.origin.mayPublish(subject);
     this.#allowed.set(subject, answer);
     return answer;
+  }
+
+  /** The origin's permissions are others now. */
+  forgetPermissions(): void {
+    this.#allowed.clear();
   }
 
   /** After this nothing is heard of the origin again: no onSafe, no resume. */

@@ -66,6 +66,9 @@ export class LeafConnection implements Carrier {
   readonly flow: Flow;
   /** Set once the hub has been told of it. */
   inbox: string | null = null;
+  /** PINGs of this connection so far, and how many of them were answered: answers come in their order. */
+  pingsWritten = 0;
+  pingsAnswered = 0;
   readonly #options: ConnectionOptions;
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
@@ -298,6 +301,7 @@ export class LeafConnection implements Carrier {
 
   #writePing(kind: number): void {
     writePing(this.out);
+    this.pingsWritten += 1;
     this.#kinds.push(kind);
     this.#gatheredPings.push(this.out.pendingBytes);
   }
@@ -365,6 +369,7 @@ export class LeafConnection implements Carrier {
   #onPong(): void {
     const rtt = this.flow.onPong(this.#clock.now());
     if (rtt === undefined) return; // a PONG nobody asked for
+    this.pingsAnswered += 1;
     const kind = this.#kinds.shift();
     this.#probe();
     this.#events.onRoundTrip(rtt);

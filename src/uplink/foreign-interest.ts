@@ -68,7 +68,7 @@ export class ForeignInterest {
   get fault(): IsolationFault | null {
     const hub = this.#hub;
     if (!this.#isIsolated || hub === null) return null;
-    const who = `hub ${hub.name} version ${hub.version}`;
+    const who = `the hub (${hub.name}, version ${hub.version})`;
     if (!understandsIsolation(hub.version))
       return { cause: "too_old", text: `${who} is too old for isolation (wants ${ISOLATION_SINCE})` };
     if (this.neighbours === 0) return null;

@@ -14,7 +14,7 @@ import { diskWords } from "#base/disk-words.ts";
 import { explain, isFault } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { InterestTrie, interestKey } from "#core/interest.ts";
-import { isReserved, isValidFilter } from "#core/subject.ts";
+import { isPassing, isReserved, isValidFilter } from "#core/subject.ts";
 import type { Listening } from "#outbox/hub-view.ts";
 import { isAlwaysWanted, isJetStreamApi, isSystem, isWantedByJetStream, unannouncedGroup } from "./unannounced.ts";
 
@@ -119,7 +119,7 @@ export class HubInterest implements AsyncDisposable {
     this.#entries.set(key, entry);
     this.#now.insert(filter, entry);
     if (isJetStreamApi(filter)) this.#apis += 1;
-    if (!isReserved(filter)) this.#remember(key, entry);
+    if (!isPassing(filter)) this.#remember(key, entry);
     return true;
   }
 

@@ -23,7 +23,7 @@ type Shown = Pick<HubInfo, "importPermissions" | "exportPermissions" | "maxPaylo
 export class HubViewOf implements HubView {
   readonly answers: Answers;
   readonly #interest: HubInterest;
-  readonly #own: DenyLists;
+  #own: DenyLists;
   readonly #ownMaxPayload: number;
   /** Refused with the lists as they are now. */
   readonly #refused = new Set<string>();
@@ -37,6 +37,12 @@ export class HubViewOf implements HubView {
     this.#own = own;
     this.#ownMaxPayload = maxPayload;
     this.answers = new Answers(clock, (subject) => this.#isDenied(subject));
+  }
+
+  /** Other lists of our own, between two links. */
+  change(own: DenyLists): void {
+    this.#own = own;
+    this.#refused.clear();
   }
 
   /** A new link's INFO. */

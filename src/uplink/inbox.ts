@@ -10,17 +10,28 @@
 
 import type { Clock, Millis } from "#base/clock.ts";
 import { type Entropy, randomToken } from "#base/entropy.ts";
-import { type Batch, HEADERS, HEADERS_END, payloadOf, ROUTED, ROUTED_END, SPAN_WORDS } from "#core/batch.ts";
+import {
+  type Batch,
+  HEADERS,
+  HEADERS_END,
+  PAYLOAD,
+  PAYLOAD_END,
+  payloadOf,
+  ROUTED,
+  ROUTED_END,
+  SPAN_WORDS,
+} from "#core/batch.ts";
 import { toSubject } from "#core/subject.ts";
 import type { HubView } from "#outbox/hub-view.ts";
-import { type PubAck, parsePubAck } from "#outbox/pub-ack.ts";
-import type { Asked, HubRequests } from "#outbox/reconcile.ts";
+import type { Asked, HubRequests } from "#outbox/reconcile/reconcile.ts";
+import { type PubAck, parsePubAck, tryStored } from "#outbox/streams/pub-ack.ts";
 import { addressOf } from "#wire/leaf-lines.ts";
 import type { WireWriter } from "#wire/wire-writer.ts";
 
 const TOKEN_LENGTH = 22;
 /** Requests under way at once; one more is refused, as if nobody listened. */
-export const REQUESTS_MAX = 16;
+export const REQUESTS_MAX = 32;
+const API_PREFIX = "$JS.API.";
 /** Of a seq: 2^53 has sixteen. */
 const DIGITS_MAX = 16;
 
@@ -42,6 +53,8 @@ export interface InboxDeps {
   /** The link, if there is one that may be written to. */
   carrier(): InboxCarrier | undefined;
   onAnswer(classIndex: number, seq: number, answer: PubAck): void;
+  /** Does the hub announce an API of JetStream? A listener on `>` is none. */
+  hasJetStream(): boolean;
 }
 
 interface Request {
@@ -93,7 +106,8 @@ export class Inbox implements HubRequests {
     if (carrier === undefined) return "down";
     const latin1 = toSubject(subject);
     const { view } = this.#deps;
-    const isHeard = carrier.inbox !== null && view.mayExport(latin1) && view.listening(latin1, []) === "now";
+    const isThere = !latin1.startsWith(API_PREFIX) || this.#deps.hasJetStream();
+    const isHeard = isThere && carrier.inbox !== null && view.mayExport(latin1) && view.listening(latin1, []) === "now";
     if (!isHeard || this.#requests.size >= REQUESTS_MAX) return "unheard";
     const { promise, resolve } = Promise.withResolvers<Asked>();
     this.#lastRequest += 1;
@@ -116,7 +130,8 @@ export class Inbox implements HubRequests {
     const start = spans[index * SPAN_WORDS + ROUTED]!;
     const head = this.#head;
     if (spans[index * SPAN_WORDS + ROUTED_END]! - start <= head.length || bytes[start] !== head[0]) return false;
-    return bytes.compare(head, 0, head.length, start, start + head.length) === 0;
+    for (let i = head.length - 1; i > 0; i--) if (bytes[start + i] !== head[i]) return false; // cheaper than a call for so few
+    return true;
   }
 
   #siftFrom(batch: Batch, first: number): Batch {
@@ -138,13 +153,20 @@ export class Inbox implements HubRequests {
     const end = spans[at + ROUTED_END]!;
     let from = spans[at + ROUTED]! + this.#head.length;
     const isRequest = bytes[from] === LETTER_R;
-    const dot = bytes.indexOf(DOT, from);
-    if (dot < 0 || dot >= end || (isRequest && dot !== from + 1)) return;
+    let dot = from + 1; // the index of a class has one digit, mostly
+    while (dot < end && bytes[dot] !== DOT) dot += 1;
+    if (dot >= end || (isRequest && dot !== from + 1)) return;
     const classIndex = isRequest ? 0 : count(bytes, from, dot);
     from = dot + 1;
     const number = count(bytes, from, end);
     if (classIndex < 0 || number < 0) return; // a subject that we gave to nobody
-    const headers = bytes.latin1Slice(spans[at + HEADERS]!, spans[at + HEADERS_END]!);
+    const hasHeaders = spans[at + HEADERS] !== spans[at + HEADERS_END];
+    const stored = isRequest || hasHeaders ? undefined : tryStored(bytes, spans[at + PAYLOAD]!, spans[at + PAYLOAD_END]!);
+    if (stored !== undefined) {
+      this.#deps.onAnswer(classIndex, number, stored);
+      return;
+    }
+    const headers = hasHeaders ? bytes.latin1Slice(spans[at + HEADERS]!, spans[at + HEADERS_END]!) : "";
     const payload = payloadOf(batch, index);
     if (!isRequest) this.#deps.onAnswer(classIndex, number, parsePubAck(headers, payload));
     else {

@@ -10,6 +10,7 @@ import type { S2Codec } from "#s2/codec.ts";
 import type { WireWriter } from "#wire/wire-writer.ts";
 import type { Dialer } from "./dialer.ts";
 import type { HubInfo } from "./hub-info.ts";
+import type { LinkHistory } from "./link-history.ts";
 
 export interface LinkIdentity {
   readonly serverName: string;
@@ -43,4 +44,6 @@ export interface LinkEnv {
   readonly log: Log;
   /** One for the process. */
   readonly codec: S2Codec;
+  /** Goes on over several links of one remote; absent: it begins with this one. */
+  readonly history?: LinkHistory;
 }

@@ -16,6 +16,7 @@ import { LEAF_LOOP, LEAF_NOT_NATS, LEAF_STALE, LEAF_TIMEOUT, LEAF_UNHEARD } from
 import { assertLeafPort, type HubInfo, parseInfo } from "./hub-info.ts";
 import { connectFor } from "./introduction.ts";
 import type { LinkEnv, LinkEvents, LinkIdentity } from "./link-events.ts";
+import { LinkHistory } from "./link-history.ts";
 import { type LinkEffect, type LinkEvent, type LinkRules, type Link as LinkState, step } from "./link-state.ts";
 import { attemptStatus, bytesOf, type LinkBytes, type LinkStatus, NO_BYTES, plus } from "./link-status.ts";
 import type { RemoteOptions } from "./options.ts";
@@ -30,6 +31,7 @@ import { type UrlChoice, UrlList } from "./url-list.ts";
 import { verdictOn } from "./watchdog.ts";
 
 const LIVENESS_EVERY_MS: Millis = 2_500;
+
 export class Link implements AsyncDisposable {
   readonly #remote: RemoteOptions;
   readonly #identity: LinkIdentity;
@@ -39,6 +41,8 @@ export class Link implements AsyncDisposable {
   readonly #urls: UrlList;
   readonly #transport: Transport;
   readonly #relocation: Relocation;
+  /** What it went through lately. */
+  readonly history: LinkHistory;
   /** Subject by which a loop shows, spec §16. Random per process. */
   readonly #loopSubject: string;
   #state: LinkState;
@@ -56,6 +60,7 @@ export class Link implements AsyncDisposable {
     this.#remote = remote;
     this.#identity = identity;
     this.#env = env;
+    this.history = env.history ?? new LinkHistory(env.clock);
     this.#events = events;
     this.#timer = new PhaseTimer(env.clock, {
       onExpired: (state, limit) => this.#onExpired(state, limit),
@@ -188,6 +193,7 @@ export class Link implements AsyncDisposable {
     this.#attempt = attempt;
     const { signal } = attempt;
     const { text: hub, isWebSocket } = this.#url;
+    this.history.onTrying(hub);
     const { dataDir } = this.#identity;
     try {
       // Files first: between INFO and CONNECT the hub gives us two seconds (spec §2.2).
@@ -300,6 +306,7 @@ export class Link implements AsyncDisposable {
     this.#relocation.onUp(attempt.choice);
     this.#urls.onUp(this.#url, this.#env.clock.now());
     this.#transport.onUp(attempt.choice);
+    this.history.onReady(this.#url.text);
     const { name, version } = attempt.info!;
     this.#env.log.info("link ready", {
       url: this.#url.text,
@@ -315,6 +322,7 @@ export class Link implements AsyncDisposable {
     this.#liveness?.[Symbol.dispose]();
     this.#liveness = undefined;
     this.#relocation.onDown();
+    this.history.onDown(this.#url.text);
     this.#past = plus(this.#past, bytesOf(this.#attempt));
     this.#attempt?.abort();
     this.#attempt = undefined;

@@ -3,6 +3,7 @@
 //   router ◀─ door ─── batches ◀── link ◀── hub          commands, replies
 //   router ── slot ──▶ outbox ───▶ link ──▶ hub          readings
 
+import type { Clock, Millis } from "#base/clock.ts";
 import { ensureDirectory } from "#base/disk.ts";
 import type { Env } from "#base/env.ts";
 import type { Log } from "#base/log.ts";
@@ -13,7 +14,10 @@ import type { Origin } from "#core/sink.ts";
 import type { LaneSet } from "#outbox/lane-set.ts";
 import type { OutboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
-import { Reconciliation } from "#outbox/reconcile.ts";
+import type { SubjectPlan } from "#outbox/plans.ts";
+import { Reconciliation } from "#outbox/reconcile/reconcile.ts";
+import { StreamDirectory } from "#outbox/streams/stream-directory.ts";
+import { CLASSES } from "#outbox/urgency.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
 import type { UpstreamSlot } from "#router/upstream-slot.ts";
 import type { S2Codec } from "#s2/codec.ts";
@@ -29,7 +33,10 @@ import { HubViewOf } from "./hub-view.ts";
 import { Inbox } from "./inbox.ts";
 import { Link } from "./link.ts";
 import type { LinkEvents } from "./link-events.ts";
+import { LinkHistory } from "./link-history.ts";
 import { type RemoteOptions, remoteName } from "./options.ts";
+import { OutageBook } from "./outage-book.ts";
+import { type RoundTrip, roundTrip } from "./round-trip.ts";
 
 export interface UplinkDeps {
   readonly account: AccountRouter;
@@ -43,10 +50,14 @@ export interface UplinkDeps {
   readonly codec: S2Codec;
   readonly resolver: Resolver;
   readonly time: TimeKeeper;
+  /** Keeps updates out until disposed. Absent: there are none. */
+  holdUpdates?(): Disposable | undefined;
 }
 
 /** Subjects by which loops show (spec §16); never wanted by anybody. */
 const LOOP_PREFIX = "$LDS.";
+/** Who may not ask this is told nothing of streams. */
+const LISTING = "$JS.API.STREAM.NAMES";
 /** How long a closing uplink waits for the hub to confirm what it was sent. What it does not confirm is committed to flash. */
 const LAST_RECEIPT_MS = 2000;
 
@@ -71,6 +82,7 @@ export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: E
     view,
     carrier: () => parts.uplink?.link.carrier,
     onAnswer: (classIndex, seq, answer) => parts.uplink?.outbox.onAnswer(classIndex, seq, answer),
+    hasJetStream: () => interest.hasJetStream,
   });
   const origin: Origin = {
     kind: "hub",
@@ -82,8 +94,14 @@ export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: E
     pause: () => undefined, // a spoke must keep reading (spec §11.7); sinks bound what they queue
     resume: () => undefined,
   };
-  const outboxEnv = { ...env, log: env.log.part("outbox"), time: deps.time, packer: new S2Packer(deps.codec) };
+  const hold = deps.holdUpdates === undefined ? {} : { hold: deps.holdUpdates };
+  const outboxEnv = { ...env, log: env.log.part("outbox"), time: deps.time, packer: new S2Packer(deps.codec), ...hold };
   const reconciliation = new Reconciliation(inbox, deps.deviceId, { ...outboxEnv, hub: () => parts.uplink?.hubName ?? "" });
+  const streamDesk = new StreamDirectory(inbox, {
+    clock: env.clock,
+    hub: () => parts.uplink?.clusterName ?? "",
+    mayAsk: () => interest.hasJetStream && view.mayExport(LISTING) && parts.uplink?.link.carrier?.inbox != null,
+  });
   const reconcile = (lanes: LaneSet, ending: AbortSignal) => reconciliation.reconcile(lanes, ending);
   const outbox = scope.use(
     await openOutbox(
@@ -97,6 +115,7 @@ export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: E
         servedGroups: (subject) => deps.account.servedGroups(subject),
         reconcile,
         lookFor: (subjects, since, ending) => reconciliation.lookFor(subjects, since, ending),
+        streamDesk,
       },
       outboxEnv,
       signal,
@@ -127,19 +146,28 @@ export class Uplink implements AsyncDisposable {
   readonly name: string;
   readonly account: string;
   /** Isolation is asked for. */
-  readonly isIsolated: boolean;
+  isIsolated: boolean;
   /** Of the hub that we joined last; "" before. */
   hubName = "";
+  /** The cluster it is one of: whoever of it is at the other end, the streams are the same. */
+  clusterName = "";
   readonly outbox: Outbox;
-  readonly link: Link;
+  /** Another one after `relink`. */
+  link: Link;
+  readonly #openLink: (remote: RemoteOptions) => Link;
+  /** What the link went through lately, and what was kept meanwhile. */
+  readonly history: LinkHistory;
+  readonly outages: OutageBook;
+  readonly #losses: Disposable;
   readonly #interest: HubInterest;
   readonly #view: HubViewOf;
   readonly #door: Door;
   readonly #slot: UpstreamSlot;
   readonly #scope: AsyncDisposableStack;
   readonly #account: AccountRouter;
-  readonly #foreign: ForeignInterest;
+  #foreign: ForeignInterest;
   readonly #log: Log;
+  readonly #clock: Clock;
   #toldIsolation: string | null = null;
   readonly #watch: Disposable;
   readonly #inbox: Inbox;
@@ -153,6 +181,7 @@ export class Uplink implements AsyncDisposable {
     this.isIsolated = remote.isolated;
     this.#foreign = new ForeignInterest(remote.isolated);
     this.#log = env.log;
+    this.#clock = env.clock;
     this.outbox = parts.outbox;
     this.#interest = parts.interest;
     this.#view = parts.view;
@@ -163,8 +192,15 @@ export class Uplink implements AsyncDisposable {
     this.#door = deps.account.open(parts.origin);
     this.#slot = deps.account.addUpstream(parts.outbox);
     parts.outbox.attach(this.#slot);
+    this.history = new LinkHistory(env.clock);
+    this.outages = new OutageBook(env.clock, () =>
+      parts.outbox.lanes.all.map((lane, i) => ({ class: CLASSES[i]!, ...lane.status() })),
+    );
+    this.#losses = parts.outbox.losses.onEntry((entry) => this.outages.onLoss(entry));
     const identity = { serverName: deps.serverName, dataDir: deps.dataDir, account: remote.account };
-    this.link = new Link(remote, identity, { ...env, codec: deps.codec, dialer: parts.dialer }, this.#linkEvents());
+    const linkEnv = { ...env, codec: deps.codec, dialer: parts.dialer, history: this.history };
+    this.#openLink = (options) => new Link(options, identity, linkEnv, this.#linkEvents());
+    this.link = this.#openLink(remote);
     this.#watch = deps.account.watchInterest((filter, queue, members) => this.#onLocalInterest(filter, queue, members));
   }
 
@@ -174,6 +210,7 @@ export class Uplink implements AsyncDisposable {
       onReady: (carrier) => {
         this.#interest.complete();
         this.#tellIsolation();
+        this.outages.onReady();
         this.outbox.onReady(carrier);
       },
       onDown: () => {
@@ -182,6 +219,7 @@ export class Uplink implements AsyncDisposable {
         this.#foreign.onDown();
         this.#inbox.onDown();
         this.outbox.onDown();
+        this.outages.onDown();
       },
       onBatch: (batch) => {
         this.#messagesIn += batch.count;
@@ -205,6 +243,23 @@ export class Uplink implements AsyncDisposable {
     this.link.start();
   }
 
+  /**
+   * Another link, by other URLs, credentials or rules of its own; of the same name and account. The outbox stays open: what is kept
+   * goes out by the new one, and what was in doubt on the old one is looked for or sent again, as after any loss of a link.
+   */
+  async relink(remote: RemoteOptions): Promise<void> {
+    await this.outbox.lanes.settle(LAST_RECEIPT_MS);
+    if (this.#closed !== undefined) return;
+    await this.link[Symbol.asyncDispose]();
+    this.isIsolated = remote.isolated;
+    this.#foreign = new ForeignInterest(remote.isolated);
+    this.#toldIsolation = null;
+    this.#view.change(remote);
+    this.outbox.onInterest(); // deny lists
+    this.link = this.#openLink(remote);
+    this.link.start();
+  }
+
   /** Interest that the hub lost a while ago is no longer waited for. */
   onInterestForgotten(): void {
     this.outbox.onInterest();
@@ -217,6 +272,16 @@ export class Uplink implements AsyncDisposable {
     if (carrier === undefined || !(this.#view.mayExport(reply) || this.#view.answers.spend(reply))) return;
     writeNoResponders(carrier.out, reply);
     carrier.flushSoon();
+  }
+
+  /** What would become of a message on this literal subject now, for people who ask. */
+  outlook(subject: string, servedGroups: readonly string[]): { readonly plan: SubjectPlan; readonly payloadBytesMax: number } {
+    return { plan: this.outbox.outlook(subject, servedGroups), payloadBytesMax: this.#view.payloadBytesMax };
+  }
+
+  /** Whether something gets to the hub and back, as far as that can be proved. Ends with the signal's reason. */
+  roundTrip(budget: Millis, signal: AbortSignal): Promise<RoundTrip> {
+    return roundTrip({ clock: this.#clock, inbox: this.#inbox, carrier: () => this.link.carrier }, budget, signal);
   }
 
   /** Filters the hub listens to, latin1 form, one per queue group. */
@@ -247,6 +312,7 @@ export class Uplink implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#watch[Symbol.dispose]();
+    this.#losses[Symbol.dispose]();
     await this.outbox.lanes.settle(LAST_RECEIPT_MS);
     await this.link[Symbol.asyncDispose]();
     await this.#scope.disposeAsync();
@@ -290,6 +356,7 @@ export class Uplink implements AsyncDisposable {
 
   #onJoined(out: WireWriter, info: HubInfo): void {
     this.hubName = info.name;
+    this.clusterName = info.cluster ?? info.name;
     this.#view.learn(info);
     this.#foreign.onHub(info.name, info.version);
     for (const { filter, queue, members } of this.#account.localInterest()) {

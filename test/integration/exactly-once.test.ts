@@ -19,7 +19,7 @@ const OUTAGE_MS = Number(process.env["OUTAGE_MS"] ?? WINDOW_MS + 1_000);
 const BACKLOG = 1_500;
 
 for (const version of TESTED_LINES) {
-  for (const confirm of ["accepted", "stored"]) {
+  for (const confirm of ["accepted", "stored", "auto"]) {
     test(`hub ${version}, confirm ${confirm}: window ${WINDOW_MS} ms, outage ${OUTAGE_MS} ms, kill -9 in the middle: 0 lost, 0 doubled`, async () => {
       await using hub = await startHub({ version, jetstream: true });
       const nats = await hub.connect();

@@ -10,6 +10,7 @@ import { BatchBuilder } from "#core/batch-builder.ts";
 import type { HubView } from "#outbox/hub-view.ts";
 import { type OutboxOptions, outboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
+import type { Listing, StreamDesk } from "#outbox/streams/captures.ts";
 import type { UrgencyClass } from "#outbox/urgency.ts";
 import { HubInterest } from "#uplink/hub-interest.ts";
 import type { FakeDisk } from "../support/fake-disk.ts";
@@ -29,6 +30,7 @@ export const SUBJECTS_STEADY = [
   "stream.b",
   "both.a",
   "live.a",
+  "auto.a",
 ] as const;
 /** Wanted now and then, and held meanwhile. */
 export const SUBJECTS_FICKLE = [
@@ -40,10 +42,11 @@ export const SUBJECTS_FICKLE = [
   "stream.x",
   "stream.huge",
   "live.x",
+  "auto.x",
 ] as const;
 const SUBJECTS = [...SUBJECTS_STEADY, ...SUBJECTS_FICKLE];
 /** Messages published at QoS 0 are kept where the rule says always, else sent at once or not at all. */
-const KEPT_ALWAYS = /^(alarm|telemetry|stream|both)\./;
+const KEPT_ALWAYS = /^(alarm|telemetry|stream|both|auto)\./;
 
 type Words = { readonly [name: string]: Json };
 
@@ -54,6 +57,7 @@ export function optionsOf(more: Words, of: { readonly [kind: string]: Words } = 
     { subjects: ["stream.>"], class: "telemetry", keep: "always", confirm: "stored", ...of["stream"] },
     { subjects: ["both.>"], class: "state", keep: "always", confirm: "stored", order: "live_first", ...of["both"] },
     { subjects: ["live.>"], class: "bulk", keep: "durable", no_interest: "hold", order: "live_first", ...of["live"] },
+    { subjects: ["auto.>"], class: "telemetry", keep: "always", confirm: "auto", ...of["auto"] },
     { subjects: ["telemetry.>"], class: "telemetry", keep: "always", ...of["telemetry"] },
     { subjects: ["bulk.>"], class: "bulk", keep: "durable", no_interest: "hold", ...of["bulk"] },
     { subjects: [">"], class: "state", keep: "durable", no_interest: "hold", ...of["state"] },
@@ -69,7 +73,7 @@ const ROOMY = optionsOf({});
 export function laneOf(subject: string): UrgencyClass {
   const kind = subject.split(".")[0]!;
   if (kind === "alarm") return "alarm";
-  if (kind === "stream" || kind === "telemetry") return "telemetry";
+  if (kind === "stream" || kind === "telemetry" || kind === "auto") return "telemetry";
   return kind === "live" || kind === "bulk" ? "bulk" : "state";
 }
 
@@ -83,6 +87,8 @@ export interface LifeEvents extends WireEvents {
   /** That one is to be kept. */
   onKept?(payload: string): void;
   onAcked(payload: string): void;
+  /** The hub is asked what its streams take. Absent: it has no JetStream. */
+  onAskedStreams?(): Promise<Listing>;
   /** An answer of a stream has reached the outbox. */
   onAnswered(answer: Answer): void;
 }
@@ -130,7 +136,16 @@ export class Life {
       mayExport: () => true,
       payloadBytesMax: 1_000_000,
     };
-    const deps = { device: "dev", directory: DIRECTORY, hub: view, origin: new RecordingOrigin("hub"), servedGroups: () => [] };
+    const { onAskedStreams } = events;
+    const streamDesk: StreamDesk = {
+      get mayAsk() {
+        return onAskedStreams !== undefined && life.#wire !== undefined && life.#wire.inbox !== null;
+      },
+      willAnswer: true,
+      list: () => onAskedStreams!(),
+    };
+    const place = { device: "dev", directory: DIRECTORY, hub: view, origin: new RecordingOrigin("hub") };
+    const deps = { ...place, servedGroups: () => [], streamDesk };
     life.outbox = await openOutbox(options, deps, env, new AbortController().signal);
     life.outbox.attach({
       invalidate: () => undefined,

@@ -17,6 +17,8 @@ export interface Arrival {
   /** Where a stream is to answer; "": nowhere. */
   readonly reply: string;
   readonly payload: string;
+  /** Over that link the outbox could have been told that a stream takes it. */
+  readonly isHeard: boolean;
 }
 
 export interface WireEvents {
@@ -32,6 +34,11 @@ export interface WireEvents {
 /** Do the rules of the simulation want a stream's answer for it? */
 export function isStored(subject: string): boolean {
   return /^(stream|both)\./.test(subject);
+}
+
+/** Do the rules leave it to the hub? */
+export function isAuto(subject: string): boolean {
+  return subject.startsWith("auto.");
 }
 
 /** The bytes between outbox and hub, and the PONGs back. */
@@ -89,7 +96,14 @@ export class Wire implements Carrier {
       (batch, i, headers, id) => {
         const isHistorical = /^Petiole-Historical: 1\r$/m.test(headers);
         const payload = payloadOf(batch, i).toString();
-        events.onReceived({ subject: subjectOf(batch, i), id, isHistorical, reply: replyOf(batch, i), payload });
+        events.onReceived({
+          subject: subjectOf(batch, i),
+          id,
+          isHistorical,
+          reply: replyOf(batch, i),
+          payload,
+          isHeard: inbox !== null,
+        });
       },
       () => {
         this.#pongs += 1;
@@ -147,7 +161,8 @@ export class Wire implements Carrier {
     if (id === undefined) return;
     const events = this.#events;
     const sentAt = this.#seen.get(id);
-    const isRight = sentAt === undefined || (isStored(subject) && events.mayReturn(id, events.now() - sentAt));
+    const isRight =
+      sentAt === undefined || ((isStored(subject) || isAuto(subject)) && events.mayReturn(id, events.now() - sentAt));
     if (!isRight) events.onBreach(`${id} on ${subject} was sent twice over one link`);
     this.#seen.set(id, events.now());
   }

@@ -2,7 +2,8 @@
 // one seed. What must hold, whatever happens:
 //
 //   acknowledged  a message that was called safe reaches the hub, and the whole batch of its ticket with it;
-//                 with confirm: stored it reaches the stream, whether that is full, silent or late meanwhile
+//                 with confirm: stored it reaches the stream, whether that is full, silent or late meanwhile; with auto, too, where
+//                 the hub lets us hear it
 //   identity      one Nats-Msg-Id, one message, for ever; so a stream that drops doubles has each message once
 //   once a link   nothing is sent twice over one link, unless its stream did not say that it has it
 //   order         on one subject, messages first reach the hub in the order they were published; with order: live_first those from
@@ -22,7 +23,7 @@ import { FakeClock, turn } from "../support/fake-clock.ts";
 import { FakeDisk } from "../support/fake-disk.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { DIRECTORY, Life, SUBJECTS_FICKLE, SUBJECTS_STEADY } from "./outbox-life.ts";
-import { type Arrival, isStored } from "./outbox-wire.ts";
+import { type Arrival, isAuto, isStored } from "./outbox-wire.ts";
 import { type Mood, StreamModel } from "./stream-model.ts";
 
 const SUBJECTS = [...SUBJECTS_STEADY, ...SUBJECTS_FICKLE];
@@ -55,6 +56,8 @@ export class OutboxWorld {
   readonly #answered = new Set<string>();
   readonly #refused = new Set<string>();
   readonly #lastFirst = new Map<string, number>();
+  /** Of those that wait for a stream where they can: came over a link on which they cannot. */
+  readonly #unproven = new Set<string>();
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
@@ -99,7 +102,8 @@ export class OutboxWorld {
   }
 
   #hasArrived(payload: string): boolean {
-    return isStored(payload) ? this.stream.stored.has(payload) || this.stream.refused.has(payload) : this.received.has(payload);
+    const mustBeStored = isStored(payload) || (isAuto(payload) && !this.#unproven.has(payload));
+    return mustBeStored ? this.stream.stored.has(payload) || this.stream.refused.has(payload) : this.received.has(payload);
   }
 
   /** The power fails while the outbox opens. */
@@ -190,14 +194,20 @@ export class OutboxWorld {
         if (ack.is === "stored") this.#answered.add(id);
         else this.#refused.add(id);
       },
+      onAskedStreams: async () => {
+        await new Promise<void>((resolve) => void env.clock.after(this.#upTo(300), resolve));
+        return { isTold: true, streams: [{ name: "S", filters: ["stream.>", "both.>", "auto.>"], isMute: false }], trouble: "" };
+      },
       onBreach: (what) => this.#breaches.push(what),
       now: () => this.clock.now(),
       mayReturn: (id, age) => !this.#answered.has(id) && (this.#refused.has(id) || age >= STORED_TIMEOUT_MS),
       onReceived: (arrival) => {
         if (arrival.id === undefined) this.#receiveLive(arrival);
         else this.#receive(arrival, arrival.id);
-        const { subject, id, payload, reply } = arrival;
-        assert.equal(reply !== "", id !== undefined && isStored(subject), `on ${subject} the reply subject is "${reply}"`);
+        const { subject, id, payload, reply, isHeard } = arrival;
+        const isAsked = id !== undefined && (isStored(subject) || (isAuto(subject) && isHeard));
+        assert.equal(reply !== "", isAsked, `on ${subject} the reply subject is "${reply}"`);
+        if (isAuto(subject) && !isHeard) this.#unproven.add(payload);
         const answer = reply === "" ? undefined : this.stream.take(subject, id!, payload, reply, this.clock.now());
         if (answer !== undefined) life.onAnswer(answer);
       },

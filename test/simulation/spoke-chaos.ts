@@ -131,6 +131,7 @@ export class Chaos {
       case "half-open": {
         const direction = dice.pick(["up", "down", "both"] as const);
         world.trace(() => `half open: ${direction}`);
+        world.hub.wasUnheard = true;
         world.wan.halfOpen(direction);
         return;
       }
@@ -138,6 +139,7 @@ export class Chaos {
         world.wan.isBlackHole = !world.wan.isBlackHole;
         world.trace(() => `black hole: ${world.wan.isBlackHole}`);
         if (world.wan.isBlackHole) world.wan.halfOpen("both");
+        world.hub.wasUnheard = true;
         return;
       case "latency":
         world.wan.latency = dice.pick([0, 5, 50, 400]);
@@ -148,6 +150,7 @@ export class Chaos {
         return;
       case "silence":
         world.hub.leaf.isSilent = !world.hub.leaf.isSilent;
+        world.hub.wasUnheard = true;
         world.trace(() => `the hub is silent: ${world.hub.leaf.isSilent}`);
         return;
       case "interest":
@@ -158,6 +161,7 @@ export class Chaos {
         return;
       case "api":
         world.hub.jetStream.isApiSilent = !world.hub.jetStream.isApiSilent;
+        world.hub.wasUnheard = true;
         return;
       case "client":
         world.trace(() => "a client's connection breaks");
@@ -221,8 +225,8 @@ export class Chaos {
   #stream(): void {
     const stream = this.#dice.pick(this.#world.hub.jetStream.streams);
     const faults = this.#world.plan.traits.hasLostAnswers
-      ? (["no_space", "deaf", "silent"] as const)
-      : (["no_space", "deaf"] as const);
+      ? (["no_space", "deaf", "overrun", "silent"] as const)
+      : (["no_space", "deaf", "overrun"] as const);
     stream.fault = stream.fault === null ? this.#dice.pick(faults) : null;
     this.#world.trace(() => `stream ${stream.options.name}: ${stream.fault ?? "well"}`);
   }

@@ -15,6 +15,8 @@ export class SpokeHub {
   readonly leaf: MemoryHub;
   readonly jetStream: MemoryStreams;
   isUp = true;
+  /** The spoke may have asked in vain what the streams take, in this life of its. */
+  wasUnheard = false;
 
   static async open(plan: Plan, clock: FakeClock, net: SpokeNet, truth: Truth): Promise<SpokeHub> {
     const own: Clock = {
@@ -80,6 +82,10 @@ export class SpokeHub {
     }
     const text = payload.toString("latin1");
     const sent = this.#truth.arrive(subject, headerOf(headers, "Nats-Msg-Id"), text);
+    if (sent.rule.confirm === "auto" && sent.rule.hasStream && sent.isKept && arrival.reply === "") {
+      check(this.wasUnheard, () => `message ${sent.number} came without asking for its stream's word`);
+      sent.isUnproven = true;
+    }
     const captured = headerOf(headers, "Petiole-Time");
     if (captured !== undefined) this.#checkTime(sent, Date.parse(captured));
     const before = this.jetStream.streams.map(({ messages }) => messages.length);

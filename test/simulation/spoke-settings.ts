@@ -12,6 +12,8 @@ import type { Dice } from "./spoke-dice.ts";
 export const FEATURES = {
   /** confirm: stored */
   stored: true,
+  /** confirm: auto */
+  auto: true,
   /** order: live_first */
   liveFirst: true,
   /** Streams are asked what they hold before anything doubtful is sent again. */
@@ -41,7 +43,7 @@ export interface Rule {
   readonly prefix: string;
   readonly class: UrgencyClass;
   readonly keep: "never" | "durable" | "always";
-  readonly confirm: "accepted" | "stored";
+  readonly confirm: "auto" | "accepted" | "stored";
   readonly order: "strict" | "live_first";
   readonly noInterest: "hold" | "drop";
   /** A stream of the hub stores its subjects. */
@@ -169,10 +171,11 @@ function chooseRules(dice: Dice, features: Features): Rule[] {
   const stream = (probability: number) => {
     const hasStream = dice.chance(probability);
     const isStored = features.stored && dice.chance(0.5);
-    return { hasStream, confirm: hasStream && isStored ? "stored" : "accepted" } as const;
+    const isAuto = features.auto && dice.chance(0.5);
+    return { hasStream, confirm: isAuto ? "auto" : hasStream && isStored ? "stored" : "accepted" } as const;
   };
   const order = () => (features.liveFirst && dice.chance(0.5) ? "live_first" : "strict");
-  const plain = { confirm: "accepted", order: "strict", noInterest: "drop", hasStream: false } as const;
+  const plain = { confirm: features.auto ? "auto" : "accepted", order: "strict", noInterest: "drop", hasStream: false } as const;
   return [
     { prefix: "alarms", class: "alarm", keep: "always", order: "strict", noInterest: "hold", ...stream(1) },
     { prefix: "sensors", class: "telemetry", keep: "always", order: order(), noInterest: "hold", ...stream(0.7) },

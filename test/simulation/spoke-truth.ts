@@ -24,6 +24,8 @@ export interface Sent {
   arrivals: number;
   /** How often it stands in streams. */
   stored: number;
+  /** The hub got it without being asked for its stream's word, though its rule is `auto`, and the hub had not said what its streams take. */
+  isUnproven: boolean;
 }
 
 /** A breach of a promise. */
@@ -76,6 +78,7 @@ export class Truth {
       id: undefined,
       arrivals: 0,
       stored: 0,
+      isUnproven: false,
     };
     this.sent.push(sent);
     this.trace(() => `  sent ${number} on ${subject}${isKept ? "" : ", not to be kept"}`);
@@ -168,7 +171,9 @@ export class Truth {
   missing(): Sent[] {
     return this.sent.filter((sent) => {
       if (!sent.isAcknowledged || !sent.isKept || sent.rule.noInterest === "drop") return false;
-      return sent.rule.confirm === "stored" && sent.rule.hasStream ? sent.stored === 0 : sent.arrivals === 0;
+      const { confirm, hasStream } = sent.rule;
+      const mustBeStored = hasStream && (confirm === "stored" || (confirm === "auto" && !sent.isUnproven));
+      return mustBeStored ? sent.stored === 0 : sent.arrivals === 0;
     });
   }
 }

@@ -176,6 +176,8 @@ export class SpokeWorld {
   /** False: it died meanwhile. */
   async #open(): Promise<boolean> {
     this.starts += 1;
+    const { hub } = this;
+    hub.wasUnheard = hub.leaf.isSilent || hub.jetStream.isApiSilent || this.wan.isBlackHole;
     const around = {
       config: this.plan.config,
       clock: this.clock,

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StoreWorld } from "./store-world.ts";
 
-/** SIM_SEED replays one run, SIM_CUTS sets how often the power fails in all. */
-const SEED = Number(process.env["SIM_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+/** SIM_SEED replays one run, `random` draws a fresh one; SIM_CUTS sets how often the power fails in all. */
+const { SIM_SEED = "1" } = process.env;
+const SEED = SIM_SEED === "random" ? Math.floor(Math.random() * 2 ** 31) : Number(SIM_SEED);
 const CUTS = Number(process.env["SIM_CUTS"] ?? 1000);
 const CUTS_PER_WORLD = 25;
 

@@ -2,7 +2,7 @@
 // full, or silent, or answers so late that the link is another one.
 
 import assert from "node:assert/strict";
-import type { PubAck } from "#outbox/pub-ack.ts";
+import type { PubAck } from "#outbox/streams/pub-ack.ts";
 
 /** As nats-server's default. */
 const WINDOW_MS = 120_000;

@@ -26,6 +26,13 @@ const PATCHES: readonly Patch[] = [
     from: "  return ~crc >>> 0;\n",
     to: "  return 0;\n",
   },
+  {
+    name: "stream-blind",
+    words: "the spoke never learns that a stream takes what it sends, and trusts the hub's word",
+    file: "src/outbox/streams/captures.ts",
+    from: '.some(({ isMute }) => !isMute) ? "stored" : "free";\n',
+    to: '.some(({ isMute }) => !isMute) ? "free" : "free";\n',
+  },
 ];
 
 export const MUTANTS = [...LIARS, ...PATCHES].map(({ name, words }) => ({ name, words }));

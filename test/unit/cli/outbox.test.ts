@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemEntropy } from "#base/entropy.ts";
 import { PetioleError } from "#base/errors.ts";
+import { silentLog } from "#base/log.ts";
 import { type OutboxFlags, runOutbox } from "#cli/outbox.ts";
+import { openStore } from "#store/open-store.ts";
+import { STORE_BYTES_MIN, storeDefaults } from "#store/options.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import type { FakeDisk } from "../../support/fake-disk.ts";
 import { OutboxHarness } from "../outbox/harness.ts";
 
@@ -113,6 +118,33 @@ test("verify: fine with exit code 0; rot is told with its place, its numbers and
   );
   const report = JSON.parse(await textOf(box.disk, ["verify"], { json: true }));
   assert.deepEqual([report.ok, report.segments[0].is, report.segments[0].damage[0].from_seq], [false, "damaged", 2]);
+});
+
+test("verify walks what MQTT keeps, too: fine, and rotten; one remote alone is asked about itself", async () => {
+  const { disk } = await filled();
+  assert.doesNotMatch(await textOf(disk, ["verify"]), /mqtt store/);
+  const clock = new FakeClock();
+  const env = { clock, disk: disk.mount(), entropy: systemEntropy(), log: silentLog() };
+  const options = { ...storeDefaults(), maxBytes: STORE_BYTES_MIN, freeReserve: 0 };
+  for (const value of ["on", "off"]) {
+    await using store = await openStore("/data/mqtt", options, env, new AbortController().signal);
+    store.put("retained/light", Buffer.from(value), "soon");
+  }
+  const fine = await run(disk, ["verify"]);
+  assert.ok("text" in fine);
+  assert.match(fine.text, /mqtt store {2}fine/);
+  assert.equal(fine.code, 0);
+  const [segment] = disk.files("/data/mqtt").filter((name) => name.endsWith(".seg"));
+  disk.rot(segment!, disk.peek(segment!).indexOf("retained/light"), 0x22);
+  const rotten = await run(disk, ["verify"]);
+  assert.ok("text" in rotten);
+  assert.match(rotten.text, /mqtt store {2}damaged [^\n]*\n {4}\S+: bytes \d+ to \d+ are no records/);
+  assert.equal(rotten.code, 1);
+  const report = JSON.parse(await textOf(disk, ["verify"], { json: true }));
+  assert.deepEqual([report.ok, report.mqtt_store.is_fine], [false, false]);
+  const one = await run(disk, ["verify"], {}, "EDGE");
+  assert.ok("text" in one);
+  assert.equal(one.code, 0);
 });
 
 test("verify notices a damaged ledger", async () => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runSerial, type SerialFlags } from "#cli/serial.ts";
-import { formatListing, listSerial } from "#cli/serial-list.ts";
+import { formatListing } from "#cli/serial-list.ts";
 import { formatStatus } from "#cli/status.ts";
+import { listSerial } from "#ingress/serial/listing.ts";
 import { suggestMatch } from "#ingress/serial/match.ts";
 import { judge } from "#status/health.ts";
 import type { SerialReport, StatusReport } from "#status/report.ts";

@@ -11,6 +11,7 @@ import { BatchBuilder } from "#core/batch-builder.ts";
 import type { Carrier, HubView, Listening } from "#outbox/hub-view.ts";
 import { outboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
+import type { StreamDesk, StreamOfHub } from "#outbox/streams/captures.ts";
 import { WireWriter } from "#wire/wire-writer.ts";
 import { FakeClock, turn } from "../../support/fake-clock.ts";
 import { FakeDisk } from "../../support/fake-disk.ts";
@@ -29,6 +30,10 @@ export class OutboxHarness {
   readonly forbidden = new Set<string>();
   /** Subjects that one queue group at the hub wants, which has members here, too. */
   readonly servedHere = new Set<string>();
+  /** What the hub's streams take; undefined: it has no JetStream. */
+  streams: StreamOfHub[] | undefined;
+  /** Until this is called the hub keeps what it was asked about streams to itself; undefined: it answers at once. */
+  tellStreams: (() => void) | undefined;
   rooms = 0;
   payloadBytesMax = 1_000_000;
   outbox!: Outbox;
@@ -60,6 +65,7 @@ export class OutboxHarness {
       hub,
       origin: new RecordingOrigin("hub"),
       servedGroups: (subject: string) => this.#served(subject),
+      streamDesk: this.#streamDesk(),
     };
     this.outbox = await openOutbox(decoded.value, deps, env, new AbortController().signal);
     this.outbox.attach({
@@ -69,6 +75,20 @@ export class OutboxHarness {
         this.rooms += 1;
       },
     });
+  }
+
+  #streamDesk(): StreamDesk {
+    const harness = this;
+    return {
+      get mayAsk() {
+        return harness.streams !== undefined;
+      },
+      willAnswer: true,
+      list: async () => {
+        if (harness.tellStreams !== undefined) await new Promise<void>((resolve) => void (harness.tellStreams = resolve));
+        return { isTold: true, streams: harness.streams ?? [], trouble: "" };
+      },
+    };
   }
 
   up(): void {

@@ -25,7 +25,7 @@ const rule = { subjects: [">"] };
 test("what the owner does not say: nothing is thinned, the oldest give way, nothing is encrypted", () => {
   const { rules, whenFull, freeReserve, encryption } = decoded({});
   const { confirm, order, maxAge, thinAfter } = rules[0]!;
-  assert.deepEqual([confirm, order, maxAge, thinAfter], ["accepted", "strict", null, null]);
+  assert.deepEqual([confirm, order, maxAge, thinAfter], ["auto", "strict", null, null]);
   assert.deepEqual([whenFull, freeReserve, encryption], ["drop_oldest", null, false]);
 });
 
@@ -73,7 +73,7 @@ for (const [settings, words] of [
     /^rules\[0\]\.thin_after\.age: wants less than the rule's max_age \(1d\), found "2d": .+ lower it, or raise max_age/,
   ],
   [{ rules: [{ ...rule, max_age: 7 }] }, /max_age: wants a duration .* write a unit/],
-  [{ rules: [{ ...rule, confirm: "sure" }] }, /confirm: wants "accepted" or "stored", found "sure"/],
+  [{ rules: [{ ...rule, confirm: "sure" }] }, /confirm: wants "auto" or "accepted" or "stored", found "sure"/],
   [{ when_full: "panic" }, /when_full: wants "drop_oldest" or "drop_new" or "refuse", found "panic"/],
   [{ free_reserve: "10%" }, /free_reserve: wants a size .*, found "10%"/],
   [{ encryption: "yes" }, /encryption: wants true or false, found "yes"/],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "#base/log.ts";
-import { readLedger } from "#outbox/ledger-file.ts";
+import { readLedger } from "#outbox/ledger/ledger-file.ts";
 import { OutboxHarness } from "./harness.ts";
 
 const MIB = 1024 * 1024;

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AWAITING_MAX } from "#outbox/awaiting.ts";
-import type { PubAck } from "#outbox/pub-ack.ts";
+import { AWAITING_MAX, AWAITING_START } from "#outbox/awaiting.ts";
+import type { PubAck } from "#outbox/streams/pub-ack.ts";
 import { OutboxHarness } from "./harness.ts";
 
 const STATE = 1; // index of the class
@@ -156,6 +156,23 @@ test("a message that no stream will ever take is done with at once, and holds no
   assert.deepEqual({ depth, held, delivered }, { depth: 0, held: 0, delivered: 1 });
 });
 
+test("what no stream will ever take and no flash holds is written down before its publisher hears that it is safe", async () => {
+  await using box = await openDirect({ commit_interval: "1s" });
+  box.publish("orders.a", ["1"]);
+  const second = box.publish("orders.a", ["2"]);
+  box.confirm();
+  const { writes } = box.disk.counters;
+  box.outbox.onAnswer(STATE, 1, TOO_LARGE);
+  box.outbox.onAnswer(STATE, 2, STORED);
+  assert.deepEqual([box.safe, box.losses()], [[], { refused: 1 }]);
+  await box.clock.pass(1_000);
+  await box.commit();
+  assert.equal(box.safe.at(-1), second);
+  assert.match(box.disk.peek("/data/outbox/EDGE/ledger").toString(), /"refused"/);
+  assert.ok(box.disk.counters.writes > writes);
+  assert.equal(state(box).commits, 0, "the messages themselves never were on flash");
+});
+
 test("that no stream will ever take it may also be said late, after it was given up", async () => {
   await using box = await openDirect();
   const ticket = box.publish("orders.a", ["1"]);
@@ -197,13 +214,13 @@ test("answers for what was never sent, or is long done, or makes no sense change
 test("with as many unanswered as may be, the lane waits for answers and keeps the rest", async () => {
   await using box = await openDirect();
   const payloads = Array.from({ length: 100 }, (_, i) => `${i}`);
-  for (let sent = 0; sent <= AWAITING_MAX; sent += 100) box.publish("orders.a", payloads);
+  for (let sent = 0; sent < 4100; sent += 100) box.publish("orders.a", payloads);
   await box.commit();
   box.confirm();
   await box.commit();
-  assert.equal(state(box).awaiting, AWAITING_MAX);
+  assert.equal(state(box).awaiting, AWAITING_START);
   assert.equal(state(box).mode, "draining");
-  assert.equal(box.link.payloads.length, AWAITING_MAX);
+  assert.equal(box.link.payloads.length, AWAITING_START);
   assert.equal(lane(box).isBehind, false, "nobody else waits for it meanwhile");
   for (let seq = 1; seq <= 4200; seq++) {
     box.outbox.onAnswer(STATE, seq, STORED);
@@ -227,10 +244,31 @@ test("a lane that waited for answers goes on when a quarter of them has come, no
     await box.commit();
     return state(box).awaiting;
   };
-  assert.equal(state(box).awaiting, AWAITING_MAX);
-  assert.equal(await answer(1_000), AWAITING_MAX - 1_000);
-  assert.equal(await answer(1_024), AWAITING_MAX);
-  assert.equal(await answer(AWAITING_MAX), 6000 - AWAITING_MAX);
+  // Each answer that comes at once makes room for one more.
+  assert.equal(state(box).awaiting, AWAITING_START);
+  assert.equal(await answer(50), AWAITING_START - 50);
+  assert.equal(await answer(100), AWAITING_START + 100);
+  for (let rounds = 0; rounds < 10; rounds++) {
+    assert.ok(state(box).awaiting <= AWAITING_MAX);
+    await answer(box.link.payloads.length);
+  }
+  assert.deepEqual([state(box).awaiting, state(box).depth], [0, 0]);
+});
+
+test("a stream that takes seconds for its answers has less and less before it, and is not taken for silent", async () => {
+  await using box = await openDirect();
+  box.publishAll(Array.from({ length: 6000 }, (_, i) => ({ subject: "orders.a", payload: `${i}` })));
+  await box.commit();
+  let answered = 0;
+  // 40 a second: what is under way at first takes longer than silence may.
+  for (let seconds = 0; seconds < 60; seconds++) {
+    for (let i = 0; i < 40 && answered < box.link.payloads.length; i++) box.outbox.onAnswer(STATE, ++answered, STORED);
+    await box.clock.pass(1_000);
+    await box.commit();
+  }
+  assert.equal(box.outbox.status().suspendedSubjects, 0);
+  assert.ok(state(box).awaiting <= 4 * 40, `${state(box).awaiting} are under way`);
+  assert.equal(box.link.payloads.length, new Set(box.link.payloads).size, "nothing was sent twice");
 });
 
 test("with no inbox to hear a stream in, messages are kept until there is one", async () => {

@@ -470,3 +470,62 @@ test("what an origin sends for upstreams only reaches no sink and waits for its 
   assert.deepEqual(upstream.taken, ["a=1"]);
   assert.deepEqual(sink.delivered, []);
 });
+
+test("an onlooker sees what passes and takes no part: no interest, no listener, no ticket", () => {
+  const account = router();
+  const upstream = new RecordingUpstream();
+  upstream.isHearing = false;
+  const told: string[] = [];
+  using _watch = account.watchInterest((filter) => void told.push(filter));
+  const view = new RecordingSink();
+  const look = account.lookOn(view.subscription("a.>"));
+  const origin = new RecordingOrigin("nats");
+  const unheard: string[] = [];
+  const door = account.open(
+    Object.assign(origin, { onNoResponders: (batch: Batch, i: number) => void unheard.push(subjectOf(batch, i)) }),
+  );
+  door.publish(batchOf(message("a.b", "1"), message("b", "2"), { ...message("a.ask"), reply: "_INBOX.1" }));
+  assert.deepEqual(view.delivered, ["a.b=1", "a.ask="]);
+  assert.deepEqual(unheard, ["a.ask"]);
+  assert.deepEqual(told, []);
+  assert.deepEqual([...account.localInterest()], []);
+  assert.equal(account.status().receivers, 0);
+  look[Symbol.dispose]();
+  look[Symbol.dispose]();
+  door.publish(batchOf(message("a.b", "3")));
+  assert.deepEqual(view.delivered, ["a.b=1", "a.ask="]);
+});
+
+test("an onlooker sees the hub's messages, and the hub is told all the same that nobody here has heard them", () => {
+  const account = router();
+  const view = new RecordingSink();
+  using _look = account.lookOn(view.subscription(">", null, (subject) => subject !== "secret"));
+  const unheard: string[] = [];
+  const hub = Object.assign(new RecordingOrigin("hub"), {
+    onNoResponders: (batch: Batch, i: number) => void unheard.push(subjectOf(batch, i)),
+  });
+  const door = account.open(hub);
+  door.publish(batchOf({ ...message("ask"), reply: "_INBOX.1" }, message("secret", "x"), message("news", "y")));
+  assert.deepEqual(view.delivered, ["ask=", "news=y"]);
+  assert.deepEqual(unheard, ["ask"]);
+});
+
+test("an onlooker that comes beside a subscriber changes nothing for it, also where an origin is deaf to itself", () => {
+  const account = router();
+  const view = new RecordingSink();
+  const nothing = () => undefined;
+  const own = Object.assign(new RecordingSink(), {
+    ...{ kind: "nats" as const, label: "own", isDeafToItself: true, mayPublish: () => true },
+    ...{ onDenied: nothing, onSafe: nothing, pause: nothing, resume: nothing },
+  });
+  const other = new RecordingSink();
+  account.subscribe(own.subscription("a"));
+  account.subscribe(other.subscription("a"));
+  const door = account.open(own);
+  door.publish(batchOf(message("a", "1")));
+  using _look = account.lookOn(view.subscription("*"));
+  door.publish(batchOf(message("a", "2")));
+  assert.deepEqual(other.delivered, ["a=1", "a=2"]);
+  assert.deepEqual(own.delivered, []);
+  assert.deepEqual(view.delivered, ["a=2"]);
+});

@@ -20,7 +20,7 @@ test("a hub or a cluster of 2.15.1 shows an isolated spoke one loop subject, its
 
 test("a hub of 2.10 is told by its version, whether or not another spoke is there", () => {
   const { fault } = hearing({ version: "2.10.27" }, "$LDS.own");
-  assert.deepEqual(fault, { cause: "too_old", text: "hub hub-1 version 2.10.27 is too old for isolation (wants 2.12)" });
+  assert.deepEqual(fault, { cause: "too_old", text: "the hub (hub-1, version 2.10.27) is too old for isolation (wants 2.12)" });
   assert.equal(hearing({ version: "2.11.17" }).fault?.cause, "too_old");
   assert.equal(hearing({ version: "2.12.0" }).fault, null);
   assert.equal(hearing({ version: "3.0.0-beta" }).fault, null);
@@ -30,7 +30,10 @@ test("a hub of 2.10 is told by its version, whether or not another spoke is ther
 test("a second loop subject shows that a new enough hub ignores the wish; when it goes, the fault does", () => {
   const foreign = hearing({}, "$LDS.own", "$LDS.other");
   assert.equal(foreign.fault?.cause, "ignored");
-  assert.match(foreign.fault!.text, /hub hub-1 version 2\.15\.1 shows us the interest of 1 other spokes although isolation/);
+  assert.match(
+    foreign.fault!.text,
+    /the hub \(hub-1, version 2\.15\.1\) shows us the interest of 1 other spokes although isolation/,
+  );
   foreign.onInterest("$LDS.other"); // repeated
   assert.equal(foreign.neighbours, 1);
   foreign.onInterestGone("$LDS.other");

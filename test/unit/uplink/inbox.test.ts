@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { systemEntropy } from "#base/entropy.ts";
 import { type Batch, payloadOf, ROUTED, ROUTED_END, SPAN_WORDS, subjectOf } from "#core/batch.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
-import type { PubAck } from "#outbox/pub-ack.ts";
+import type { PubAck } from "#outbox/streams/pub-ack.ts";
 import { Inbox, REQUESTS_MAX } from "#uplink/inbox.ts";
 import { WireWriter } from "#wire/wire-writer.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -11,7 +11,14 @@ import { batchOf, message } from "../../support/router-fixtures.ts";
 
 const STORED = '{"stream":"S","seq":9}';
 
-function opened(options: { readonly inbox?: "closed"; readonly mute?: string; readonly groups?: readonly string[] } = {}) {
+interface Places {
+  readonly inbox?: "closed";
+  readonly mute?: string;
+  readonly groups?: readonly string[];
+  readonly hasJetStream?: boolean;
+}
+
+function opened(options: Places = {}) {
   const clock = new FakeClock();
   const out = new WireWriter();
   const answers: [number, number, PubAck["is"]][] = [];
@@ -27,6 +34,7 @@ function opened(options: { readonly inbox?: "closed"; readonly mute?: string; re
     carrier: () =>
       state.isUp ? { out, inbox: options.inbox === "closed" ? null : inbox.prefix, flushSoon: () => undefined } : undefined,
     onAnswer: (classIndex, seq, answer) => void answers.push([classIndex, seq, answer.is]),
+    hasJetStream: () => options.hasJetStream ?? true,
   });
   const written = () => out.take().toString("latin1");
   const texts = (batch: Batch) =>
@@ -162,4 +170,10 @@ test("requests under way are bounded", async () => {
   inbox.onDown();
   assert.deepEqual(new Set(await Promise.all(all)), new Set(["down"]));
   assert.equal(clock.pending, 0);
+});
+
+test("a hub that announces no API of JetStream is not asked for one, whoever listens to everything", async () => {
+  const { inbox, written } = opened({ hasJetStream: false });
+  assert.equal(await inbox.ask("$JS.API.INFO", "", 1000, () => true), "unheard");
+  assert.equal(written(), "");
 });
