@@ -33,6 +33,13 @@ export class KeyIndex {
     return slot === undefined ? 0 : this.#seqs[slot]!;
   }
 
+  /** The keys whose records are not behind `seq`. */
+  keysUpTo(seq: number): string[] {
+    const keys: string[] = [];
+    for (const [key, slot] of this.#slots) if (this.#seqs[slot]! <= seq) keys.push(key);
+    return keys;
+  }
+
   /** Bytes the record of the key takes; 0: there is none. */
   bytesOf(key: string): number {
     const slot = this.#slots.get(key);

@@ -64,7 +64,7 @@ export class Replay {
     this.#pending = [];
     this.#commit = undefined;
     // Files that came back from the dead: what counts of them was written again, or removed, behind the floor.
-    for (const key of [...this.#values.keys()]) if (this.#index.seqOf(key) <= this.#floor) this.#forget(key);
+    for (const key of this.#index.keysUpTo(this.#floor)) this.#forget(key);
     return {
       index: this.#index,
       values: this.#values,

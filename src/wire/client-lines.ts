@@ -39,6 +39,7 @@ export const LINE_TOO_LONG = "maximum control line exceeded";
 export const PAYLOAD_TOO_LARGE = "Maximum Payload Violation";
 export const AUTHORIZATION_VIOLATION = "Authorization Violation";
 export const AUTHENTICATION_EXPIRED = "User Authentication Expired";
+export const AUTHENTICATION_REVOKED = "User Authentication Revoked";
 export const AUTHENTICATION_TIMEOUT = "Authentication Timeout";
 export const INVALID_CLIENT_PROTOCOL = "invalid client protocol";
 export const NO_RESPONDERS_NEEDS_HEADERS = "no responders requires headers support";

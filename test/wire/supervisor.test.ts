@@ -48,15 +48,17 @@ test("the state says whether an update is on its way", async () => {
   assert.deepEqual(await supervisor.state(signal), { ...idle, status: "unknown", commit: null });
 });
 
-test("restart, reboot and a new name are asked for in the supervisor's words", async () => {
+test("restart, reboot, shutdown and a new name are asked for in the supervisor's words", async () => {
   await using fake = await FakeSupervisor.start();
   const supervisor = new Supervisor(fake.place, systemHttp);
   await supervisor.restart(signal);
   await supervisor.reboot(signal);
+  await supervisor.shutdown(signal);
   await supervisor.rename("gw-0042", signal);
   assert.deepEqual(fake.requests, [
     { method: "POST", path: "/v1/restart", body: { appId: 7 } },
     { method: "POST", path: "/v1/reboot", body: {} },
+    { method: "POST", path: "/v1/shutdown", body: {} },
     { method: "PATCH", path: "/v1/device/host-config", body: { network: { hostname: "gw-0042" } } },
   ]);
 });

@@ -15,11 +15,12 @@ import { isValidSubject } from "#core/subject.ts";
 import type { ConnectRequest } from "#ingress/mqtt/connect-packet.ts";
 import { reasonOf } from "#ingress/mqtt/errors.ts";
 import { Framer } from "#ingress/mqtt/framer.ts";
-import { CONNECT, PUBACK, PUBCOMP, PUBLISH } from "#ingress/mqtt/packet.ts";
+import { CONNECT, PUBACK, PUBCOMP, PUBLISH, SUBSCRIBE } from "#ingress/mqtt/packet.ts";
 import { HeaderWriter } from "#ingress/mqtt/properties-to-headers.ts";
 import { mapSlowly, PublishParts } from "#ingress/mqtt/publish.ts";
 import { plainPublishOptions, publishBytesMax, writePublish } from "#ingress/mqtt/publish-writer.ts";
 import type { AckFields } from "#ingress/mqtt/small-packets.ts";
+import type { SubscribeRequest } from "#ingress/mqtt/subscribe-packets.ts";
 import type { MqttVersion } from "#ingress/mqtt/version.ts";
 import { type DecodedPublish, decodeCurrent } from "../../../test/support/mqtt-codec.ts";
 import { seededRandom } from "../../../test/support/seeded-random.ts";
@@ -145,6 +146,7 @@ function judge(value: unknown, bytes: Buffer, version: MqttVersion, traveller: T
   if (typeof theirs === "string") return `mqtt-packet does not take it: ${theirs}`;
   if (type === CONNECT) return connectDifference(value as ConnectRequest, theirs as mqttPacket.IConnectPacket);
   if (type >= PUBACK && type <= PUBCOMP) return ackDifference(value as AckFields, theirs as mqttPacket.IPubackPacket);
+  if (type === SUBSCRIBE) return subscribeDifference(value as SubscribeRequest, theirs as mqttPacket.ISubscribePacket);
   if (type !== PUBLISH) return undefined; // their values are mqtt-packet's own, or none
   return publishDifference(value as DecodedPublish, theirs as mqttPacket.IPublishPacket) ?? traveller.complaint(bytes, version);
 }
@@ -152,6 +154,8 @@ function judge(value: unknown, bytes: Buffer, version: MqttVersion, traveller: T
 function connectDifference(ours: ConnectRequest, theirs: mqttPacket.IConnectPacket): string | undefined {
   const { properties, will } = theirs;
   const pairs = [
+    [ours.clientId, theirs.clientId],
+    [ours.authenticationMethod, properties?.authenticationMethod === undefined ? null : latin1(properties.authenticationMethod)],
     [ours.isClean, theirs.clean],
     [ours.keepAliveSeconds, theirs.keepalive],
     [ours.user, theirs.username ?? null],
@@ -170,6 +174,21 @@ function connectDifference(ours: ConnectRequest, theirs: mqttPacket.IConnectPack
   ];
   const at = pairs.findIndex(([a, b]) => a !== b);
   return at < 0 ? undefined : `CONNECT, value ${at}: ours ${pairs[at]![0]}, theirs ${pairs[at]![1]}`;
+}
+
+function subscribeDifference(ours: SubscribeRequest, theirs: mqttPacket.ISubscribePacket): string | undefined {
+  const read = theirs.subscriptions.map(({ topic, qos, nl, rap, rh }) => ({
+    filter: latin1(topic),
+    qos,
+    noLocal: nl ?? false,
+    retainAsPublished: rap ?? false,
+    retainHandling: rh ?? 0,
+  }));
+  const [a, b] = [ours.requests, read].map((requests) => JSON.stringify(requests));
+  if (a !== b) return `SUBSCRIBE: ours ${a}, theirs ${b}`;
+  const subscriptionId = theirs.properties?.subscriptionIdentifier ?? 0;
+  if (ours.subscriptionId !== subscriptionId) return `subscription id ${ours.subscriptionId}, theirs ${subscriptionId}`;
+  return ours.packetId === theirs.messageId ? undefined : `a SUBSCRIBE ${ours.packetId}, theirs ${theirs.messageId}`;
 }
 
 function ackDifference(ours: AckFields, theirs: mqttPacket.IPubackPacket): string | undefined {

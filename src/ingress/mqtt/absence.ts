@@ -2,11 +2,13 @@
 //
 //   left ──── will delay ────▶ will ──── session expiry ────▶ end          the will goes out with the end if that comes first
 //
-// A will whose delay runs is on flash; a power cut does not keep it from being heard [MQTT5-3.1.3-9].
+// The will of a kept session is on flash from CONNECT on: a power cut, which ends the connection as well, does not keep it from being heard
+// [MQTT5-3.1.3-9]. Its delay then begins with the next start, and with that one only.
 
 import type { Clock, Millis } from "#base/clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { SessionFile } from "./session-file.ts";
+import { UNTIL_LOST, type WillRecord } from "./session-records.ts";
 import type { Will } from "./will.ts";
 
 export interface AbsenceEvents {
@@ -40,13 +42,16 @@ export class Absence {
       return;
     }
     this.#file.saveWill({ will, dueWall: this.#clock.wall() + delaySeconds * 1000 });
-    this.await(will, delaySeconds * 1000);
+    this.#await(will, delaySeconds * 1000);
   }
 
-  /** One that is on flash already. */
-  await(will: Will, delayMs: Millis): void {
-    this.#will = will;
-    this.#delay.arm(delayMs);
+  /** One that is on flash already: of a client that was away, or was there when the last life ended. */
+  restore({ will, dueWall }: WillRecord, expirySeconds: number): void {
+    const delayMs = Math.min(will.delaySeconds, expirySeconds) * 1000;
+    const leftMs = dueWall === UNTIL_LOST ? delayMs : Math.min(dueWall - this.#clock.wall(), delayMs); // the calendar may have gone back
+    this.#file.noteWill();
+    if (dueWall === UNTIL_LOST && delayMs > 0) this.#file.saveWill({ will, dueWall: this.#clock.wall() + delayMs });
+    this.#await(will, Math.max(0, leftMs));
   }
 
   /** The client is back: its will is not heard. */
@@ -61,6 +66,11 @@ export class Absence {
     const will = this.#will;
     this.#will = null;
     return will;
+  }
+
+  #await(will: Will, delayMs: Millis): void {
+    this.#will = will;
+    this.#delay.arm(delayMs);
   }
 
   #onDue(): void {

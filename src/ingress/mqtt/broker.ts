@@ -59,6 +59,8 @@ export interface Broker {
   readonly bench: Workbench;
   readonly fanOut: FanOut;
   readonly pool: SlabPool;
+  /** Lent to whichever plain connection is read. */
+  readonly readBuffer: Buffer;
   readonly safety: SafetyQueue;
   /** The account of that name; undefined if there is none. */
   account(name: string): AccountRouter | undefined;

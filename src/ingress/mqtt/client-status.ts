@@ -6,6 +6,8 @@ import type { Client } from "./broker.ts";
 import type { MqttDoor } from "./door-facts.ts";
 import type { Ending } from "./life.ts";
 import { clientStatus, type MqttClientStatus } from "./mqtt-status.ts";
+import type { Session } from "./session.ts";
+import { versionName } from "./version.ts";
 
 export interface MqttConnectionStatus extends MqttClientStatus {
   readonly number: number;
@@ -35,8 +37,41 @@ const REASONS: Readonly<Record<Ending, string>> = {
   stalled: "Slow Consumer (Write Deadline)",
   full: "Protocol Violation",
   "taken-over": "Duplicate Client ID",
+  evicted: "Kicked",
   shutdown: "Server Shutdown",
 };
+
+/** A session, whether its client is there or not. */
+export interface MqttSessionStatus {
+  readonly clientId: string;
+  readonly user: string;
+  readonly account: string;
+  /** It outlives its connection. */
+  readonly isKept: boolean;
+  readonly subscriptions: number;
+  /** QoS 1 and 2 messages to it: sent and not acknowledged, and waiting; bytes of the latter. */
+  readonly inflight: number;
+  readonly queued: number;
+  readonly queuedBytes: number;
+  /** null: its client is away. */
+  readonly connection: (MqttConnectionStatus & { readonly version: string }) | null;
+}
+
+export function sessionStatusOf(session: Session, client: Client | undefined, now: Millis): MqttSessionStatus {
+  const status = client === undefined ? undefined : connectionStatusOf(client, now);
+  const { deliveries } = session;
+  return {
+    clientId: session.clientId,
+    user: session.user.name,
+    account: session.account.name,
+    isKept: session.file !== null,
+    subscriptions: session.subscriptions.size,
+    inflight: deliveries.inflight,
+    queued: deliveries.queued,
+    queuedBytes: deliveries.queuedBytes,
+    connection: status === undefined ? null : { ...status, version: versionName(client!.conversation!.version) },
+  };
+}
 
 export interface MqttSubscriptionStatus {
   readonly number: number;

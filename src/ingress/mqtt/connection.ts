@@ -9,6 +9,7 @@
 import type { UserVisit } from "#access/user-quotas.ts";
 import type { Millis } from "#base/clock.ts";
 import { explain, ProtocolError, systemCode } from "#base/errors.ts";
+import { lendChunks } from "#base/lend-chunks.ts";
 import type { ByteStream } from "#base/net.ts";
 import { type Admission, type Admitted, admit, cappedExpiry } from "./admission.ts";
 import type { Broker, Client } from "./broker.ts";
@@ -72,8 +73,10 @@ export class MqttConnection implements Client {
   #claimed: Session | undefined;
   #quota: UserVisit | undefined;
 
-  constructor(stream: ByteStream, facts: DoorFacts, broker: Broker) {
+  /** `accepted` is the connection's own from now on. */
+  constructor(accepted: ByteStream, facts: DoorFacts, broker: Broker) {
     const { clock } = broker;
+    const stream = lendChunks(accepted, broker.readBuffer, (chunk) => this.#onChunk(chunk));
     this.#stream = stream;
     this.#broker = broker;
     this.facts = facts;
@@ -93,11 +96,11 @@ export class MqttConnection implements Client {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     stream
-      .on("data", (chunk: Buffer) => this.#onChunk(chunk))
       .on("end", () => this.end("gone", "it closed the network connection without DISCONNECT"))
       .on("error", (error) => this.end("gone", `the network connection broke (${systemCode(error) ?? explain(error)})`))
       .on("close", () => {
         this.end("gone", "the network connection was closed");
+        facts.visit.leave();
         this.#linger.disarm();
         resolve();
       });
@@ -176,7 +179,7 @@ export class MqttConnection implements Client {
         hasTaken = true;
       }
       conversation?.flushInbound();
-      this.#framer.settle(); // only now: what was gathered points into its bytes
+      this.#framer.settle(); // only now: what was gathered points into its bytes, which are lent
       if (hasTaken && this.#life.at === "connected") this.#silence.touch(); // whole packets only: a byte is no sign of life
     } catch (error) {
       this.#onBreach(error);

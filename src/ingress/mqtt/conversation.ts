@@ -261,6 +261,7 @@ export class Conversation implements Talk {
       isReceived: (packetId) => session.received.has(packetId),
       isUncertain: (packetId) => session.received.isUncertain(packetId),
       publishAgain: (batch) => session.publishAgain(batch),
+      publishCopies: (batch) => session.publishCopies(batch),
       retain: (batch, index) => session.retain(batch, index),
       owe: (ticket, mark, due) => this.#oweAll(ticket, mark, due),
       oweAgain: (packetId) => this.#owe(session.lastTicket, answerOf(packetId, true, REASON.success), session.received.lastMark),

@@ -11,39 +11,20 @@
 // A session that is not kept remembers of what it has sent the identifiers only. Tests: test/unit/ingress/mqtt/deliveries.test.ts.
 
 import type { Batch } from "#core/batch.ts";
+import { type DeliveryDeps, HIGH_WATER_BYTES } from "./delivery-deps.ts";
 import type { DeliveryWire } from "./delivery-wire.ts";
 import type { Mark } from "./keeping.ts";
-import type { Letter, Mail } from "./mail.ts";
-import { NO_IDS, newOwed, type Owed, WaitingLine } from "./owed.ts";
+import type { Letter } from "./mail.ts";
+import { NO_IDS, newOwed, type Owed, type Share, WaitingLine } from "./owed.ts";
 import { PacketIds } from "./packet-ids.ts";
 import { SentIds } from "./sent-ids.ts";
-import type { SessionFile } from "./session-file.ts";
-
-/** Bytes a client may be behind in reading before QoS 0 is dropped for it and QoS 1 and 2 have to wait. */
-export const HIGH_WATER_BYTES = 262_144;
 
 /** Messages whose going out is noted together, where that must be on flash first. */
 const NOTED_AHEAD = 64;
-
-export interface DeliveryLimits {
-  readonly maxQueuedMessages: number;
-  readonly maxQueuedBytes: number;
-  readonly queueFull: "drop_oldest" | "drop_new";
-}
-
-export interface DeliveryDeps {
-  readonly mail: Mail;
-  readonly limits: DeliveryLimits;
-  /** What is kept of it on flash; null for a session that ends with its connection. */
-  readonly file: SessionFile | null;
-  /** Told once when dropping begins, and again only after all that waited has gone out. */
-  readonly onDropping: (qos: 0 | 1 | 2) => void;
-}
-
 export class Deliveries {
   sent = 0;
   dropped = 0;
-  /** Went past the client because it takes no packet of that size [MQTT5-3.1.2-25]. */
+  /** It takes no packet of that size [MQTT5-3.1.2-25]. */
   oversized = 0;
   /** Not wanted any more when their turn came. */
   expired = 0;
@@ -104,6 +85,7 @@ export class Deliveries {
     retain: boolean,
     subscriptionIds: readonly number[],
     unstatedQos: 0 | 1 | 2,
+    share: Share | null = null,
   ): void {
     const wire = this.#wire;
     if (qos === 0) {
@@ -113,14 +95,20 @@ export class Deliveries {
       else this.oversized += 1;
       return;
     }
-    if (wire !== null && this.#deps.file === null && this.#hasPlace)
+    if (wire !== null && this.#deps.file === null && share === null && this.#hasPlace)
       this.#sendUnkept(wire, batch, index, qos, retain, subscriptionIds);
-    else this.#enqueue(this.#deps.mail.take(batch, index, unstatedQos), qos, retain, subscriptionIds);
+    else this.#enqueue(this.#deps.mail.take(batch, index, unstatedQos), qos, retain, subscriptionIds, share);
   }
 
   /** A message that is kept already goes the same way; QoS 0 only while somebody reads. */
-  deliverLetter(letter: Letter, qos: 0 | 1 | 2, retain: boolean, subscriptionIds: readonly number[]): void {
-    if (qos > 0) this.#enqueue(letter, qos as 1 | 2, retain, subscriptionIds);
+  deliverLetter(
+    letter: Letter,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+    subscriptionIds: readonly number[],
+    share: Share | null = null,
+  ): void {
+    if (qos > 0) this.#enqueue(letter, qos as 1 | 2, retain, subscriptionIds, share);
     else if (this.#wire !== null) this.#sendKept(this.#wire, letter, 0, 0, retain, subscriptionIds, false);
   }
 
@@ -187,8 +175,19 @@ export class Deliveries {
     if (this.#isDropping && isThrough) this.#isDropping = false;
   }
 
-  /** The session has ended: nothing is owed any more. */
-  clear(): void {
+  /** What another member of its group may have instead, once the connection is gone: not QoS 2 that was begun. Still owed here. */
+  shared(): Owed[] {
+    return [...this.#waiting].filter(({ share, qos, isDuplicate }) => share !== null && (qos === 1 || !isDuplicate));
+  }
+
+  /** Somebody else has it, or nobody will. */
+  settle(owed: Owed): void {
+    this.#forget(owed, "soon"); // with the record of its new owner
+  }
+
+  /** The session has ended: nothing is owed any more, but for what `settle` is still to be called for. */
+  clear(left: readonly Owed[] = []): void {
+    for (const owed of left) this.#leaveLine(owed);
     for (const owed of [...this.#inflight, ...this.#waiting]) {
       if (owed.mark !== 0) this.#deps.file?.remove(owed);
       this.#dropLetter(owed);
@@ -239,25 +238,24 @@ export class Deliveries {
     }
     this.sent += 1;
     if (qos === 1) this.#light.add(packetId);
-    else this.#inflight.push(newOwed({ seq: 0, packetId, qos, retain, subscriptionIds: NO_IDS, letter: null, isNoted: true }));
+    else
+      this.#inflight.push(
+        newOwed({ seq: 0, packetId, qos, retain, subscriptionIds: NO_IDS, share: null, letter: null, isNoted: true }),
+      );
   }
 
-  #enqueue(letter: Letter, qos: 1 | 2, retain: boolean, subscriptionIds: readonly number[]): void {
+  #enqueue(letter: Letter, qos: 1 | 2, retain: boolean, subscriptionIds: readonly number[], share: Share | null): void {
     const { file, mail } = this.#deps;
     if (file?.isFull === true) mail.noteRefused(); // it still goes to who is connected, but nobody is told that it is safe
-    if (!this.#makeRoom(letter)) {
-      this.#drop(qos);
-      return;
-    }
-    const packetId = this.#ids.take();
+    const packetId = this.#makeRoom(letter) ? this.#ids.take() : 0; // 0 also where 65,535 are owed already
     if (packetId === 0) {
-      this.#drop(qos); // 65,535 are owed already
+      this.#drop(qos);
       return;
     }
     this.#lastSeq += 1;
     const ids = subscriptionIds.length === 0 ? NO_IDS : [...subscriptionIds];
     const isNoted = this.#hasPlace;
-    const owed = newOwed({ seq: this.#lastSeq, packetId, qos, retain, subscriptionIds: ids, letter, isNoted });
+    const owed = newOwed({ seq: this.#lastSeq, packetId, qos, retain, subscriptionIds: ids, share, letter, isNoted });
     mail.own(letter);
     if (file !== null && !file.isFull) {
       owed.mark = file.add(owed);
@@ -271,10 +269,10 @@ export class Deliveries {
   /** By the policy of mqtt.queue_full; false: the new one is the one to go. */
   #makeRoom(letter: Letter): boolean {
     const { limits, mail } = this.#deps;
-    const isShared = letter.owners > 0; // by now it costs nothing more
     while (this.#waiting.size >= limits.maxQueuedMessages || this.#isTooMuch(letter)) if (!this.#dropOldest()) return false;
-    // Dropping one that others owe as well frees nothing yet: each gives one for the new one, and only far beyond the limit it is the new one's turn.
-    if (isShared || mail.hasRoom) return true;
+    // What goes out at once is bounded by its window: the queues of those who are away cost nobody else a message.
+    if (mail.hasRoom || this.#hasPlace) return true;
+    // Dropping one that others owe as well frees little yet: each gives one for the new one, and only far beyond the limit it is the new one's turn.
     return !mail.isOverfull && this.#dropOldest();
   }
 
@@ -363,13 +361,13 @@ export class Deliveries {
   }
 
   /** It is acknowledged, dropped or not wanted any more. */
-  #forget(owed: Owed): void {
+  #forget(owed: Owed, urgency: "soon" | "lazy" = "lazy"): void {
     const at = this.#inflight.indexOf(owed);
     if (at === 0) this.#inflight.shift();
     else if (at > 0) this.#inflight.splice(at, 1);
     else this.#leaveLine(owed);
     this.#ids.free(owed.packetId);
-    if (owed.mark !== 0) this.#deps.file?.remove(owed);
+    if (owed.mark !== 0) this.#deps.file?.remove(owed, urgency);
     this.#dropLetter(owed);
   }
 

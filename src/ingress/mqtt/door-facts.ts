@@ -15,8 +15,8 @@ export interface DoorFacts {
   readonly certificateNames: CertificateNames | null;
   /** For the monitor; null: there was no TLS. */
   readonly tls: TlsFacts | null;
-  /** The broker says `admit` when it lets the client in; the doors say `leave`. */
-  readonly visit: Pick<Visit, "admit">;
+  /** The broker says `admit` when it lets the client in, and `leave` when the connection is closed. */
+  readonly visit: Visit;
 }
 
 /** Of a plain TCP connection whose address is not counted. */

@@ -75,18 +75,30 @@ export class FieldReader {
 
   /** A UTF-8 string [MQTT-1.5.3-1, MQTT-1.5.3-2; MQTT5-1.5.4-1, MQTT5-1.5.4-2], in latin1 form. */
   text(field: string): string {
+    const start = this.#passText(field);
+    return this.bytes.latin1Slice(start, this.#at);
+  }
+
+  /** The same as the characters it stands for. */
+  name(field: string): string {
+    const start = this.#passText(field);
+    return this.bytes.utf8Slice(start, this.#at);
+  }
+
+  finish(): void {
+    if (this.isAtEnd) return;
+    throw malformed(`a ${this.packet} goes on for ${this.#end - this.#at} bytes after its last field`);
+  }
+
+  /** Where it begins, behind its length. */
+  #passText(field: string): number {
     const length = this.word(field);
     this.#need(length, field);
     const start = this.#at;
     this.#at += length;
     const fault = textFault(this.bytes, start, this.#at);
     if (fault !== undefined) throw malformed(`the ${field} of a ${this.packet} ${fault}`);
-    return this.bytes.latin1Slice(start, this.#at);
-  }
-
-  finish(): void {
-    if (this.isAtEnd) return;
-    throw malformed(`a ${this.packet} goes on for ${this.#end - this.#at} bytes after its last field`);
+    return start;
   }
 
   #need(bytes: number, field: string): void {

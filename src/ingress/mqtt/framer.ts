@@ -14,6 +14,8 @@ import { packetName } from "./packet.ts";
 
 const EMPTY = Buffer.alloc(0);
 const SLAB_BYTES_MIN = 1024;
+/** Where no packet may be longer, the second slab has room for any. */
+const SLAB_ONCE_MAX = 16_384;
 
 export class Framer {
   /** Largest packet taken, fixed header included. May be changed between packets. */
@@ -51,7 +53,7 @@ export class Framer {
     return this.unreadBytes === 0 ? undefined : this.bytes[this.#at];
   }
 
-  /** Takes the next chunk, which is the framer's from now on. Usually all before it was handed out; if not, it is joined. */
+  /** Takes the next chunk, which is lent until `settle`. Usually all before it was handed out; if not, it is joined. */
   accept(chunk: Buffer): void {
     this.#isWaiting = false;
     const unread = this.unreadBytes;
@@ -115,13 +117,12 @@ export class Framer {
   }
 
   /**
-   * Nobody looks any more at what was handed out: keeps what is left for the next chunk as a copy, so that ten bytes do not pin a
-   * chunk of 64 KiB. Not earlier: batches point into these bytes, and the copy may land on them.
+   * Nobody looks any more at what was handed out, and the chunk is its owner's again: what is left is kept as a copy, a piece of a
+   * packet or, while nothing may be read, whole ones. Not earlier: batches point into these bytes, and the copy may land on them.
    */
   settle(): void {
-    if (!this.#isWaiting) return;
     if (this.unreadBytes === 0) this.clear();
-    else this.#moveToSlab(this.unreadBytes);
+    else if (this.#isWaiting || this.bytes !== this.#slab) this.#moveToSlab(this.unreadBytes);
   }
 
   #wait(): false {
@@ -135,7 +136,7 @@ export class Framer {
     const isInSlab = this.bytes === this.#slab;
     if (isInSlab && this.#at === 0 && capacity <= this.#slab.length) return;
     if (capacity > this.#slab.length) {
-      const wider = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES_MIN, 2 ** Math.ceil(Math.log2(capacity))));
+      const wider = Buffer.allocUnsafeSlow(this.#slabBytes(capacity));
       this.bytes.copy(wider, 0, this.#at, this.#filled);
       this.#slab = wider;
     } else if (isInSlab) this.#slab.copyWithin(0, this.#at, this.#filled);
@@ -143,6 +144,12 @@ export class Framer {
     this.bytes = this.#slab;
     this.#at = 0;
     this.#filled = unread;
+  }
+
+  /** A stranger's slab is made once: by doubling it would leave as much behind again for the collector. */
+  #slabBytes(capacity: number): number {
+    if (capacity <= SLAB_BYTES_MIN) return SLAB_BYTES_MIN;
+    return this.packetBytesMax <= SLAB_ONCE_MAX ? Math.max(capacity, this.packetBytesMax) : 2 ** Math.ceil(Math.log2(capacity));
   }
 
   #tooLarge(header: number, found: number): ProtocolError {

@@ -8,6 +8,20 @@ const QOS_DEFAULT = 1;
 /** Subjects remembered; all are forgotten when it overflows. */
 const SUBJECTS_MAX = 4096;
 
+/**
+ * The QoS that a message of a hub that speaks MQTT had there (`Nmqtt-Pub`, spec/mqtt-mapping.md §2.2); -1: it says none. What stands behind
+ * the digit is not ours to read.
+ */
+export function qosOfHub(headers: Buffer): -1 | 0 | 1 | 2 {
+  if (headers.length === 0) return -1;
+  const at = headers.indexOf("\r\nNmqtt-Pub:", 0, "latin1");
+  if (at < 0) return -1;
+  let digit = at + 12;
+  while (headers[digit] === 0x20) digit += 1;
+  const qos = headers[digit]! - 0x30;
+  return qos === 0 || qos === 1 || qos === 2 ? qos : -1;
+}
+
 export function fromNats(rules: MqttOptions["fromNats"]): (subject: string) => 0 | 1 | 2 {
   if (rules.length === 0) return () => QOS_DEFAULT;
   const known = new Map<string, 0 | 1 | 2>();

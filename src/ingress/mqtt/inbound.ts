@@ -14,6 +14,7 @@ import type { Ticket } from "#core/sink.ts";
 import { SUBJECT_BYTES_MAX } from "#core/subject.ts";
 import { MQTT_DENIED, MQTT_PACKET_TOO_LARGE, MQTT_TOPIC_REFUSED, malformed } from "./errors.ts";
 import type { Framer } from "./framer.ts";
+import type { HubCopies } from "./hub-copies.ts";
 import type { Mark } from "./keeping.ts";
 import { HeaderWriter } from "./properties-to-headers.ts";
 import { mapInPlace, mapSlowly, PublishParts } from "./publish.ts";
@@ -34,11 +35,17 @@ export class Workbench {
   readonly copied = new BatchBuilder();
   readonly parts = new PublishParts();
   readonly headers = new HeaderWriter();
+  /** Of hubs that speak MQTT; null: there are none. */
+  readonly copies: HubCopies | null;
   /** Answers owed for the batch under way, in order: to which packet identifier, at which QoS, for which message, and how it went. */
   readonly packetIds = new Uint16Array(BATCH_MAX);
   readonly qos = new Uint8Array(BATCH_MAX);
   readonly messageAt = new Uint16Array(BATCH_MAX);
   readonly reasons = new Uint8Array(BATCH_MAX);
+
+  constructor(copies: HubCopies | null = null) {
+    this.copies = copies;
+  }
 }
 
 export interface InboundEvents {
@@ -52,6 +59,8 @@ export interface InboundEvents {
   isUncertain(packetId: number): boolean;
   /** For outboxes only: nobody who listens here gets it again. */
   publishAgain(batch: Batch): Ticket;
+  /** Copies for hubs that speak MQTT: for outboxes only. */
+  publishCopies(batch: Batch): Ticket;
   /** Keeps message `index` as the retained one of its topic. */
   retain(batch: Batch, index: number): Mark | "full";
   /** The first `due` answers on the workbench are owed as soon as `ticket` and `mark` are safe. */
@@ -97,6 +106,7 @@ export class Inbound {
   /** 3.x: first message of the batch under way that found no room and wants an ack; -1: none. */
   #noRoomAt = -1;
   #isShut = false;
+  #isCopying = false;
 
   constructor(bench: Workbench, { version, payloadBytesMax, aliasesTaken }: InboundFacts, events: InboundEvents) {
     this.#bench = bench;
@@ -117,7 +127,7 @@ export class Inbound {
     if (end - parts.payload > this.#payloadBytesMax) throw payloadTooLarge(end - parts.payload, this.#payloadBytesMax);
     const named = parts.topicAlias === 0 ? undefined : this.#resolve(bytes); // also for a message that is not taken
     if (qos > 0 && !this.#admit(qos as 1 | 2, parts.packetId)) return;
-    if (parts.hasProperties) {
+    if (parts.hasProperties || (qos > 0 && this.#bench.copies !== null)) {
       this.#takeWithProperties(bytes, end, named ?? mapSlowly(bytes, topic, topicEnd));
       return;
     }
@@ -159,6 +169,8 @@ export class Inbound {
     this.#isAgain = false;
     if (this.#denied !== undefined && this.#denied.size > 0) this.#settleDenied(batch);
     if (this.#hasRetained) this.#retain(batch);
+    if (this.#bench.copies !== null && batch.count > 0) ticket = Math.max(ticket, this.#copy(batch, this.#bench.copies));
+    this.#denied?.clear();
     if (this.#hasTrouble) this.#forgetFailed();
     // Answers go out in order [MQTT-4.6.0-2]: one that cannot be given ends them.
     const due = this.#noRoomAt < 0 ? owed : this.#owedBefore(this.#noRoomAt);
@@ -179,6 +191,7 @@ export class Inbound {
   noRoom(batch: Batch, index: number, taken: "dropped" | "refused"): void {
     this.dropped += 1;
     if (qosOf(flagsOf(batch, index)) === 0) return;
+    if (this.#isCopying) index = this.#bench.copies!.originalOf(index);
     if (this.#version === 5 || taken === "refused") this.#fail(index, REASON.quotaExceeded);
     if (this.#version !== 5 && taken === "refused" && this.#noRoomAt < 0) this.#noRoomAt = index;
   }
@@ -188,25 +201,27 @@ export class Inbound {
     if (qosOf(flagsOf(batch, index)) > 0) this.#fail(index, REASON.noMatchingSubscribers);
   }
 
-  /** Properties become headers, an alias its topic: the message is copied. */
+  /** Properties, and a QoS that is stated, become headers, an alias its topic: the message is copied. */
   #takeWithProperties(bytes: Buffer, end: number, subject: string | TopicFault): void {
-    const { parts, headers } = this.#bench;
+    const { parts, headers, copies } = this.#bench;
     const { topic, topicEnd, qos } = parts;
     if (typeof subject !== "string") {
       this.#refuse(bytes.latin1Slice(topic, topicEnd), subject, qos, parts.packetId);
       return;
     }
-    if (parts.isPayloadMisdeclared(bytes, end)) {
+    if (parts.hasProperties && parts.isPayloadMisdeclared(bytes, end)) {
       this.#refuse(subjectToTopic(subject), MISDECLARED, qos, parts.packetId);
       return;
     }
-    headers.write(parts.properties);
+    if (parts.hasProperties) headers.write(parts.properties);
+    else headers.clear();
     this.#startCopied();
     const payload = bytes.subarray(parts.payload, end);
     const { block, reply } = headers;
     const total = block.length + payload.length;
     if (total > this.#payloadBytesMax) throw payloadTooLarge(total, this.#payloadBytesMax);
-    this.#batch.add({ subject, payload, headers: block, reply, flags: flagsFor(qos, qos > 0, parts.isRetained) });
+    const stated = qos > 0 && copies !== null ? copies.stateQos(block, qos) : block;
+    this.#batch.add({ subject, payload, headers: stated, reply, flags: flagsFor(qos, qos > 0, parts.isRetained) });
     this.#placed();
   }
 
@@ -280,7 +295,15 @@ export class Inbound {
       if (mark === "full") this.#fail(i, REASON.quotaExceeded);
       else if (qosOf(flagsOf(batch, i)) > 0) this.#mark = Math.max(this.#mark, mark);
     }
-    this.#denied?.clear();
+  }
+
+  /** Beside their originals, under the same ack. */
+  #copy(batch: Batch, copies: HubCopies): Ticket {
+    this.#isCopying = true;
+    const isRefused = (index: number) => this.#isRefused(index);
+    const ticket = copies.publish(batch, isRefused, (made) => this.#events.publishCopies(made));
+    this.#isCopying = false;
+    return ticket;
   }
 
   /** QoS 0 promises nothing, so it is dropped, counted and told. 3.x has no word for "no" to QoS 1 and 2: the connection ends. */
@@ -306,7 +329,6 @@ export class Inbound {
       else this.#events.onDropped(subjectToTopic(subject), FORBIDDEN);
       if (isOwed) this.#fail(i, REASON.notAuthorized);
     }
-    if (!this.#hasRetained) this.#denied?.clear(); // else still asked for
     if (ends === undefined) return;
     this.#abandon(batch);
     const topic = displayTopic(subjectToTopic(ends));

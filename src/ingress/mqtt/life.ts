@@ -14,6 +14,7 @@ export type Ending =
   | "stalled" // it stopped reading
   | "full" // a message was refused for lack of room
   | "taken-over" // the same client id connected again
+  | "evicted" // somebody in charge of this device ended it, or took its user away
   | "shutdown"; // we are closing
 
 export type Life =
@@ -56,6 +57,7 @@ const GOODBYES: Readonly<Partial<Record<Ending, number>>> = {
   silent: REASON.keepAliveTimeout,
   full: REASON.quotaExceeded,
   "taken-over": REASON.sessionTakenOver,
+  evicted: REASON.administrativeAction,
   shutdown: REASON.serverShuttingDown,
 };
 

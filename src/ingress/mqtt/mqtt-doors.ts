@@ -132,7 +132,7 @@ export class MqttDoors implements AsyncDisposable {
 
   #hostOf({ door }: Plan): GateHost<Caller> {
     return {
-      onAccept: (stream) => this.#onAccept(stream),
+      onAccept: (stream) => this.#onAccept(stream, door),
       onSecured: (caller, stream, { isMapping: isMapped, isVerifying: verifies }) => ({
         ...caller,
         tls: tlsFacts(stream, { isFirst: door === "tls", isMapped, verifies }),
@@ -145,14 +145,14 @@ export class MqttDoors implements AsyncDisposable {
     };
   }
 
-  #onAccept(stream: ByteStream): Caller | undefined {
+  #onAccept(stream: ByteStream, door: MqttDoor): Caller | undefined {
     const address = stream.remoteAddress ?? "unknown";
     const visit = this.#quotas.tryEnter(address);
     if (typeof visit === "string") {
       this.#lost(address, REFUSED_WORDS[visit], visit);
       return undefined;
     }
-    stream.once("close", () => visit.leave());
+    if (door !== "tcp") stream.once("close", () => visit.leave()); // it may never become a stream of packets
     return { address, visit, tls: null };
   }
 

@@ -1,7 +1,7 @@
 // The MQTT broker: the clients that came by its doors, the sessions they have, and the limits they share.
 // States, limits and decisions: README.md beside this file. Tests: test/wire/mqtt/, test/integration/mqtt.test.ts.
 
-import type { Authenticator } from "#access/authenticator.ts";
+import type { Authenticator, User } from "#access/authenticator.ts";
 import { UserQuotas } from "#access/user-quotas.ts";
 import type { Env } from "#base/env.ts";
 import type { ByteStream, Endpoint } from "#base/net.ts";
@@ -16,7 +16,9 @@ import {
   connectionStatusOf,
   type MqttClosedStatus,
   type MqttConnectionStatus,
+  type MqttSessionStatus,
   type MqttSubscriptionStatus,
+  sessionStatusOf,
   subscriptionStatusOf,
 } from "./client-status.ts";
 import { ClientTable } from "./client-table.ts";
@@ -24,8 +26,8 @@ import type { ConnectRequest } from "./connect-packet.ts";
 import { MqttConnection } from "./connection.ts";
 import { type DoorFacts, PLAIN } from "./door-facts.ts";
 import { FanOut } from "./fan-out.ts";
-import { fromNats } from "./from-nats.ts";
 import { Grant } from "./grant.ts";
+import { HubMqtt } from "./hub-mqtt.ts";
 import { Workbench } from "./inbound.ts";
 import type { Keeping } from "./keeping.ts";
 import type { Ending } from "./life.ts";
@@ -36,9 +38,10 @@ import type { MqttOptions } from "./options.ts";
 import { REASON } from "./reason-codes.ts";
 import { RetainedShelf } from "./retained-shelf.ts";
 import { SafetyQueue } from "./safety-queue.ts";
-import type { SessionDeps } from "./session.ts";
+import type { SessionDeps } from "./session-deps.ts";
 import { type Claimed, type SessionFigures, SessionTable } from "./session-table.ts";
 import { SessionUpstream } from "./session-upstream.ts";
+import { SharedGroups } from "./shared-groups.ts";
 import { SlabPool } from "./slab-pool.ts";
 import type { SysFigures } from "./sys-figures.ts";
 import { SysTopics } from "./sys-topics.ts";
@@ -48,6 +51,8 @@ import { volatileKeeping } from "./volatile-keeping.ts";
 const DRAIN_MS = 3_000;
 /** Ended connections that the monitor can still tell of. */
 const CLOSED_MAX = 1_000;
+/** As much of a plain connection is read at a time. */
+const READ_BYTES = 65_536;
 
 export interface MqttDeps {
   /** The disk is needed for TLS only. */
@@ -60,6 +65,8 @@ export interface MqttDeps {
   readonly keeping?: Keeping;
   /** How long ago something was, over restarts. Absent: as the calendar says. */
   readonly ages?: Ages;
+  /** Names this device to hubs that speak MQTT. */
+  readonly deviceId?: string;
   /** Of the spoke, for `$SYS/broker/version`. */
   readonly version?: string;
   /** Numbers connections for the monitor; shared by all doors so that a number means one connection. */
@@ -87,7 +94,9 @@ export class MqttIngress implements AsyncDisposable {
   /** The retained messages of all accounts. */
   readonly retained: RetainedShelf;
   readonly #upstreams = new Map<AccountRouter, SessionUpstream>();
+  readonly #groups = new Map<AccountRouter, SharedGroups>();
   readonly #sys: SysTopics;
+  readonly #hub: HubMqtt;
   readonly #tally = new MqttTally();
   readonly #closed = new Recent<MqttClosedStatus>(CLOSED_MAX);
   readonly #connections = new Set<MqttConnection>();
@@ -107,13 +116,14 @@ export class MqttIngress implements AsyncDisposable {
     this.#mail = new Mail({ keeping, clock, bytesMax: options.maxQueuedTotal });
     this.retained = new RetainedShelf(options.retained, { keeping, clock, log });
     const ages = deps.ages ?? calendarAges(clock);
-    const unstatedQos = fromNats(options.fromNats);
     this.#sys = new SysTopics({
       clock,
       version: `petiole ${deps.version ?? "unknown"}`,
       interval: options.sysInterval,
       figures: () => this.#figures(),
     });
+    const hub = new HubMqtt(options, deps.deviceId ?? "petiole", { clock, entropy, voice, retained: this.retained });
+    this.#hub = hub;
     const limits = {
       maxQueuedMessages: options.maxQueuedMessages,
       maxQueuedBytes: Math.min(options.maxQueuedBytes, deps.limits.maxPending),
@@ -128,6 +138,7 @@ export class MqttIngress implements AsyncDisposable {
       mail: this.#mail,
       entropy,
       sessionsMax: options.maxSessions,
+      sessionsMaxPerUser: options.maxSessionsPerUser ?? options.maxSessions,
       depsOf: (account) => ({
         clock,
         ages,
@@ -135,9 +146,12 @@ export class MqttIngress implements AsyncDisposable {
         grant,
         limits,
         upstream: this.#upstreams.get(account)!,
+        groups: this.#groupsOf(account),
         retained: this.retained.of(account.name),
         sys: this.#sys,
-        unstatedQos,
+        copies: hub.copies,
+        onRetainedSent: (subject) => hub.onRetainedSent(account, subject),
+        unstatedQos: hub.unstatedQos,
         tell,
       }),
     });
@@ -154,9 +168,10 @@ export class MqttIngress implements AsyncDisposable {
       voice,
       authenticator: deps.authenticator,
       quotas: new UserQuotas(clock),
-      bench: new Workbench(),
+      bench: new Workbench(hub.copies),
       fanOut: new FanOut(),
       pool: new SlabPool(),
+      readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
       safety,
       account: (name) => deps.accounts.get(name),
       nextNumber: () => {
@@ -187,6 +202,7 @@ export class MqttIngress implements AsyncDisposable {
     const { log, voice } = this.#broker;
     const host = { voice, onStream: (stream: ByteStream, facts: DoorFacts) => this.onStream(stream, facts) };
     this.#doors = await openMqttDoors(options, host, { ...env, log });
+    this.#hub.start(this.#deps.accounts.values());
   }
 
   /** Where the first of its doors really listens, the plain one if there is one; tells the port when 0 was asked for. */
@@ -227,6 +243,35 @@ export class MqttIngress implements AsyncDisposable {
     return this.#tally.accounts(this.#table.clients());
   }
 
+  /** Sessions, those whose clients are away included; the caller takes as many as it wants. */
+  *sessionStatus(): Iterable<MqttSessionStatus> {
+    const now = this.#deps.env.clock.now();
+    for (const session of this.#sessions.all()) yield sessionStatusOf(session, this.#table.find(session.clientId), now);
+  }
+
+  /** Ends that client's connection; with `forgets` its session, too, and what waits in it. False: nobody has this id. */
+  evict(clientId: string, forgets: boolean, words: string): boolean {
+    const session = this.#sessions.get(clientId);
+    const client = this.#table.find(clientId);
+    client?.end("evicted", words);
+    if (forgets) session?.end();
+    return session !== undefined || client !== undefined;
+  }
+
+  /**
+   * The settings' users are others now. Whoever's user changed must show anew who it is; the session of one that is gone ends, as it
+   * would at the next start, and that of one who is away is its new user's.
+   */
+  onUsersChanged(isChanged: (user: User) => boolean): void {
+    for (const session of [...this.#sessions.all()]) {
+      if (!isChanged(session.user)) continue;
+      const user = this.#deps.authenticator.userNamed(session.user.name);
+      this.#table.find(session.clientId)?.end("evicted", "its user is another now in the settings");
+      if (user === undefined || user.account !== session.account.name) session.end();
+      else session.changeUser(user);
+    }
+  }
+
   *subscriptions(): Iterable<MqttSubscriptionStatus> {
     for (const client of this.#table.clients()) yield* subscriptionStatusOf(client);
   }
@@ -240,6 +285,7 @@ export class MqttIngress implements AsyncDisposable {
   /** A connection that came by one of the doors; it belongs to the broker from now on. */
   onStream(stream: ByteStream, facts: DoorFacts = PLAIN): void {
     if (this.#closing !== undefined) {
+      facts.visit.leave();
       stream.destroy();
       return;
     }
@@ -248,6 +294,12 @@ export class MqttIngress implements AsyncDisposable {
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
     this.#table.onAccept(connection);
+  }
+
+  #groupsOf(account: AccountRouter): SharedGroups {
+    const groups = this.#groups.get(account) ?? new SharedGroups();
+    this.#groups.set(account, groups);
+    return groups;
   }
 
   #register(client: Client, request: ConnectRequest, admitted: Admitted): Claimed {
@@ -312,6 +364,7 @@ export class MqttIngress implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#sys[Symbol.dispose]();
+    for (const groups of this.#groups.values()) groups.isClosing = true;
     await this.#doors?.[Symbol.asyncDispose]();
     const connections = [...this.#connections];
     using _budget = this.#deps.env.clock.after(DRAIN_MS, () => {
@@ -320,6 +373,7 @@ export class MqttIngress implements AsyncDisposable {
     for (const connection of connections) connection.drain();
     await Promise.all(connections.map((connection) => connection.closed));
     this.#sessions.close();
+    this.#hub[Symbol.dispose]();
     for (const upstream of this.#upstreams.values()) upstream[Symbol.dispose]();
     this.retained[Symbol.dispose]();
     this.#broker.safety[Symbol.dispose]();

@@ -1,20 +1,7 @@
 // The MQTT doors, and what the broker behind them keeps and for how long.
 
 import type { Report } from "#base/fault.ts";
-import {
-  duration,
-  fields,
-  flag,
-  integer,
-  later,
-  list,
-  nullable,
-  oneOf,
-  optional,
-  required,
-  size,
-  type ValueOf,
-} from "#base/schema.ts";
+import { duration, fields, flag, integer, list, nullable, oneOf, optional, required, size, type ValueOf } from "#base/schema.ts";
 import { listenAddress, parsedText, token } from "#base/schema-text.ts";
 import { subjectFilter } from "#core/subject-schema.ts";
 import { certificateKeys, certificateOptions, checkCertificates, originKeys } from "#doors/options.ts";
@@ -54,6 +41,14 @@ const retainedOptions = fields({
 const fromNatsRule = fields({
   subjects: required(list(subjectFilter(), { min: 1, max: 100 }), "filters of the messages meant"),
   qos: required(oneOf([0, 1, 2]), "delivered with this QoS, or the subscription's if that is lower"),
+});
+
+const hubMqttOptions = fields({
+  retained: optional(
+    oneOf(["none", "to_hub", "from_hub", "both"]),
+    "none",
+    "which way retained messages travel between this broker and the hub's; needs $JS.API.> and $MQTT.> of the account at the hub",
+  ),
 });
 
 export const mqttOptions = fields(
@@ -105,6 +100,11 @@ export const mqttOptions = fields(
     ),
     max_session_expiry: optional(duration("0s", "365d"), "7d", "how long a session outlives its connection at most"),
     max_sessions: optional(integer(1, 1_000_000), 10_000, "sessions that outlive their connections"),
+    max_sessions_per_user: optional(
+      nullable(integer(1, 1_000_000)),
+      null,
+      "of those, how many one user may have; without a user name: all such clients together; null: as many as max_sessions",
+    ),
     max_queued_messages: optional(integer(1, 1_000_000), 10_000, "messages that wait for one client"),
     max_queued_bytes: optional(size("64KiB", "1GiB"), "4MiB", "bytes that wait for one client"),
     max_queued_total: optional(size("1MiB", "16GiB"), "64MiB", "bytes that wait for all clients together"),
@@ -124,7 +124,11 @@ export const mqttOptions = fields(
       "10s",
       "how often $SYS/broker/… is published to MQTT clients that subscribed to it; null: never",
     ),
-    hub_mqtt: later(flag(), false, "the hub's own MQTT port gets QoS and retained messages as MQTT has them"),
+    hub_mqtt: optional(
+      nullable(hubMqttOptions),
+      null,
+      "the hub is a nats-server with a mqtt block: its own MQTT clients get messages of QoS 1 and 2 as such; null: as QoS 0",
+    ),
   },
   checkDoors,
 );

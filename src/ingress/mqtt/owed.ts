@@ -9,6 +9,13 @@ export const NO_IDS: readonly number[] = Object.freeze([]);
 /** The mark of what came from flash: it is safe. */
 export const RESTORED: Mark = -1;
 
+/** A shared subscription by which a message was given to a session. */
+export interface Share {
+  readonly filter: string;
+  readonly queue: string | null;
+  mayReceive(subject: string): boolean;
+}
+
 export interface Owed {
   /** The session's own number for it, also on flash; rises. */
   readonly seq: number;
@@ -16,6 +23,8 @@ export interface Owed {
   readonly qos: 1 | 2;
   readonly retain: boolean;
   readonly subscriptionIds: readonly number[];
+  /** Another member may have it instead; null: it is for this session alone. */
+  readonly share: Share | null;
   /** null: it is released (PUBREC came), or it went out at once to a session that nobody will ask about it again. */
   letter: Letter | null;
   /** It may have been sent before: DUP [MQTT-3.3.1-1]. */
@@ -32,9 +41,9 @@ export interface Owed {
 
 /** One that was not sent, or went out just now and nothing but its identifier is kept of it. */
 export function newOwed(
-  facts: Pick<Owed, "seq" | "packetId" | "qos" | "retain" | "subscriptionIds" | "letter" | "isNoted">,
+  facts: Pick<Owed, "seq" | "packetId" | "qos" | "retain" | "subscriptionIds" | "share" | "letter" | "isNoted">,
 ): Owed {
-  const { seq, packetId, qos, retain, subscriptionIds, letter, isNoted } = facts;
+  const { seq, packetId, qos, retain, subscriptionIds, share, letter, isNoted } = facts;
   const isDuplicate = letter === null;
   return {
     seq,
@@ -42,6 +51,7 @@ export function newOwed(
     qos,
     retain,
     subscriptionIds,
+    share,
     letter,
     isDuplicate,
     isNoted,

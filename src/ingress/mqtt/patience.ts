@@ -1,9 +1,9 @@
 // How long a connection waits for its client, and for how much.
 
-import { HIGH_WATER_BYTES } from "./deliveries.ts";
+import { HIGH_WATER_BYTES } from "./delivery-deps.ts";
 
 /** Largest packet before the client is let in: a stranger's claim on memory. */
-export const CONNECT_BYTES_MAX = 16_384;
+export const CONNECT_BYTES_MAX = 10_240;
 /** A whole CONNECT must have come this long after the connection. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** Answers a client may leave unread before we stop reading its questions; deliveries stop far below. */

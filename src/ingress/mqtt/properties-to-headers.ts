@@ -55,9 +55,14 @@ export class HeaderWriter {
   #slab = NONE;
   #at = 0;
 
-  write(properties: PublishProperties): void {
+  /** As if nothing had been said. */
+  clear(): void {
     this.block = NONE;
     this.reply = "";
+  }
+
+  write(properties: PublishProperties): void {
+    this.clear();
     if (properties.values.isEmpty) return;
     this.#begin(properties);
     const start = this.#at;

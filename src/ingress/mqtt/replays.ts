@@ -5,7 +5,7 @@
 // Walked lazily, so that a thousand filters over ten thousand retained messages cost their walks and no copies. One walk per filter: who
 // subscribes again starts it anew.
 
-import { HIGH_WATER_BYTES } from "./deliveries.ts";
+import { HIGH_WATER_BYTES } from "./delivery-deps.ts";
 import type { KeptMessage } from "./message.ts";
 import type { MqttSubscription } from "./subscriptions.ts";
 

@@ -54,9 +54,10 @@ export function restoreSessions(deps: RestoreDeps): number {
   }
   for (const [key, ids, value] of recordsOf(deps, "out/", 2)) {
     const record = decodeOut(value);
-    const owed = record === undefined ? undefined : owedOf(ids[1]!, record, letters);
+    const session = found.get(ids[0]!)?.session;
+    const owed = record === undefined ? undefined : owedOf(ids[1]!, record, letters, session);
     if (owed === undefined) remove(deps, key, "a delivery that cannot be read, or whose message is gone");
-    else if (!found.has(ids[0]!)) remove(deps, key, "a delivery of no session");
+    else if (session === undefined) remove(deps, key, "a delivery of no session");
     else found.get(ids[0]!)!.owed.push(owed);
   }
   for (const [key, ids, value] of recordsOf(deps, "will/", 1)) {
@@ -109,8 +110,13 @@ function begin({ session, expirySeconds, leftAt, boot, will, owed }: Found, entr
   session.restore({ expirySeconds, leftAt, boot }, will);
 }
 
-function owedOf(seq: number, record: OutRecord, letters: ReadonlyMap<number, Letter>): Owed | undefined {
-  const { packetId, qos, retain, isSent, isReleased, subscriptionIds } = record;
+function owedOf(
+  seq: number,
+  record: OutRecord,
+  letters: ReadonlyMap<number, Letter>,
+  session: Session | undefined,
+): Owed | undefined {
+  const { packetId, qos, retain, isSent, isReleased, isShared, subscriptionIds } = record;
   const letter = isReleased ? null : letters.get(record.message);
   if (letter === undefined) return undefined;
   return {
@@ -119,6 +125,7 @@ function owedOf(seq: number, record: OutRecord, letters: ReadonlyMap<number, Let
     qos,
     retain,
     subscriptionIds,
+    share: isShared && letter !== null ? (session?.subscriptions.shareOf(letter.message.subject) ?? null) : null,
     letter,
     isDuplicate: isSent,
     isNoted: isSent,

@@ -152,6 +152,19 @@ export class RetainedStore implements Disposable {
     return undefined;
   }
 
+  /** All that have not expired, with their owners. */
+  *all(): Generator<{ readonly message: KeptMessage; readonly owner: string }, undefined> {
+    for (const entry of this.#trie.matches(">"))
+      if (!this.#isOver(entry)) yield { message: read(entry).message, owner: ownerOf(entry.record) };
+    return undefined;
+  }
+
+  /** The user whose it is; "": nobody's. */
+  ownerOf(subject: string): string {
+    const entry = this.#trie.get(subject);
+    return entry === undefined ? "" : ownerOf(entry.record);
+  }
+
   // ── room ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #shortage(bytes: number, subject: string, { owner }: RetainedFacts, before: Entry | undefined): Shortage | "store" | undefined {

@@ -30,6 +30,7 @@ export class SessionFile {
   /** The session's number, never used again. */
   readonly number: number;
   readonly #deps: SessionFileDeps;
+  #hasWill = false;
 
   constructor(number: number, deps: SessionFileDeps) {
     this.number = number;
@@ -61,10 +62,18 @@ export class SessionFile {
   }
 
   saveWill(record: WillRecord): Mark {
+    this.#hasWill = true;
     return this.#deps.keeping.put(keyOf("will", this.number), encodeWill(record), "soon");
   }
 
+  /** There is one on flash from an earlier life. */
+  noteWill(): void {
+    this.#hasWill = true;
+  }
+
   removeWill(): Mark {
+    if (!this.#hasWill) return 0;
+    this.#hasWill = false;
     return this.#deps.keeping.delete(keyOf("will", this.number), "soon");
   }
 
@@ -80,21 +89,33 @@ export class SessionFile {
   add(owed: Owed): Mark {
     const { keeping, mail } = this.#deps;
     mail.store(owed.letter!);
-    return keeping.put(this.#keyOf(owed), encodeOut({ ...owed, isSent: owed.isNoted, message: owed.letter!.id }), "soon");
+    return keeping.put(
+      this.#keyOf(owed),
+      encodeOut({ ...owed, isShared: owed.share !== null, isSent: owed.isNoted, message: owed.letter!.id }),
+      "soon",
+    );
   }
 
   /** It goes out, and what is on flash says that it has not. Lazy: in these seconds a power cut may bring it again without DUP. */
   noteSent(owed: Owed, urgency: "soon" | "lazy"): Mark {
-    return this.#deps.keeping.put(this.#keyOf(owed), encodeOut({ ...owed, isSent: true, message: owed.letter!.id }), urgency);
+    return this.#deps.keeping.put(
+      this.#keyOf(owed),
+      encodeOut({ ...owed, isShared: owed.share !== null, isSent: true, message: owed.letter!.id }),
+      urgency,
+    );
   }
 
   /** PUBREC came. */
   release(owed: Owed): Mark {
-    return this.#deps.keeping.put(this.#keyOf(owed), encodeOut({ ...owed, isSent: true, message: owed.releaseOrder }), "soon");
+    return this.#deps.keeping.put(
+      this.#keyOf(owed),
+      encodeOut({ ...owed, isShared: false, isSent: true, message: owed.releaseOrder }),
+      "soon",
+    );
   }
 
-  remove(owed: Owed): void {
-    this.#deps.keeping.delete(this.#keyOf(owed), "lazy");
+  remove(owed: Owed, urgency: "soon" | "lazy" = "lazy"): void {
+    this.#deps.keeping.delete(this.#keyOf(owed), urgency);
   }
 
   /** The session has ended. What it owes is removed by whoever owes it. */

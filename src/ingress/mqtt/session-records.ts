@@ -2,12 +2,12 @@
 //
 //   session/7        client id, user, account, expiry, when it was left          JSON
 //   filter/7/2       one topic filter with its options                           JSON
-//   will/7           a will whose delay runs                                     JSON
+//   will/7           the will of a client that is there, or whose delay runs     JSON
 //   received/7/9c    a QoS 2 packet identifier that is not released yet          one byte
 //   out/7/a1         one message owed to the session: identifier, QoS, how far   bytes, below
 //   message/5        the message itself, once for all sessions that owe it       bytes, below
 //
-//   out      │version│qos 0–1, retain 2, released 3, sent 4│packet id 16│message 64 (double)│n│subscription id 32 …│
+//   out      │version│qos 0–1, retain 2, released 3, sent 4, shared 5│packet id 16│message 64 (double)│n│subscription id 32 …│
 //   message  │version│qos 0–1, retained 2│deadline 64 (double)│subject 16+…│reply 16+…│headers 32+…│payload …│
 //
 // Every record begins with its version (JSON: `v`). A record that cannot be read is passed over and told; the rest lives.
@@ -20,8 +20,13 @@ const VERSION = 1;
 const RETAIN = 4;
 const RELEASED = 8;
 const SENT = 16;
+const SHARED = 32;
 const OUT_BYTES = 13;
 const MESSAGE_BYTES = 18;
+const NONE: readonly number[] = Object.freeze([]);
+const SLASH = 0x2f;
+/** As many as the largest safe number has in base 36. */
+const ID_CHARACTERS_MAX = 11;
 
 export interface SessionRecord {
   readonly clientId: string;
@@ -46,13 +51,19 @@ export interface OutRecord {
   readonly isSent: boolean;
   /** PUBREC came: only PUBREL and PUBCOMP are left of it, and no message. */
   readonly isReleased: boolean;
+  /** It came by a shared subscription. */
+  readonly isShared: boolean;
   /** Its number; of a released one, which has none, the number of its release. */
   readonly message: number;
   readonly subscriptionIds: readonly number[];
 }
 
+/** Stands for a moment: the one when the connection is lost. */
+export const UNTIL_LOST = 0;
+
 export interface WillRecord {
   readonly will: Will;
+  /** When it is to be heard; UNTIL_LOST: its delay has not begun, its client is there. */
   readonly dueWall: number;
 }
 
@@ -64,13 +75,35 @@ export function keyUnder(kind: "filter" | "received" | "out", session: number, i
   return `${kind}/${session.toString(36)}/${id.toString(36)}`;
 }
 
-/** The numbers in a key; undefined if it is none of ours. */
+/** The numbers in a key; undefined if it is none of ours. Asked for each record at the start, some hundred thousand times. */
 export function idsOf(key: string): readonly number[] | undefined {
-  const ids = key
-    .split("/")
-    .slice(1)
-    .map((part) => (/^[0-9a-z]{1,11}$/.test(part) ? Number.parseInt(part, 36) : Number.NaN));
-  return ids.length > 0 && ids.every(Number.isSafeInteger) ? ids : undefined;
+  const ids: number[] = [];
+  let start = key.indexOf("/") + 1;
+  if (start === 0) return undefined;
+  let id = 0;
+  for (let at = start; at < key.length; at++) {
+    const code = key.charCodeAt(at);
+    if (code === SLASH) {
+      if (at === start) return undefined;
+      ids.push(id);
+      id = 0;
+      start = at + 1;
+      continue;
+    }
+    const digit = digitOf(code);
+    if (digit < 0 || at - start === ID_CHARACTERS_MAX) return undefined;
+    id = id * 36 + digit;
+    if (id > Number.MAX_SAFE_INTEGER) return undefined;
+  }
+  if (start === key.length) return undefined;
+  ids.push(id);
+  return ids;
+}
+
+/** In base 36; -1: it is none. */
+function digitOf(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  return code >= 0x61 && code <= 0x7a ? code - 0x61 + 10 : -1;
 }
 
 export function encodeSession(record: SessionRecord): Buffer {
@@ -114,10 +147,10 @@ export function encodeReceived(): Buffer {
   return Buffer.from([VERSION]);
 }
 
-export function encodeOut({ packetId, qos, retain, isSent, isReleased, message, subscriptionIds }: OutRecord): Buffer {
+export function encodeOut({ packetId, qos, retain, isSent, isReleased, isShared, message, subscriptionIds }: OutRecord): Buffer {
   const value = Buffer.allocUnsafeSlow(OUT_BYTES + subscriptionIds.length * 4);
   value[0] = VERSION;
-  value[1] = qos | (retain ? RETAIN : 0) | (isReleased ? RELEASED : 0) | (isSent ? SENT : 0);
+  value[1] = qos | (retain ? RETAIN : 0) | (isReleased ? RELEASED : 0) | (isSent ? SENT : 0) | (isShared ? SHARED : 0);
   value.writeUInt16BE(packetId, 2);
   value.writeDoubleBE(message, 4);
   value[12] = subscriptionIds.length;
@@ -130,9 +163,10 @@ export function decodeOut(value: Buffer): OutRecord | undefined {
   const qos = value[1]! & 3;
   const packetId = value.readUInt16BE(2);
   if ((qos !== 1 && qos !== 2) || packetId === 0) return undefined;
-  const subscriptionIds = Array.from({ length: value[12]! }, (_, i) => value.readUInt32BE(OUT_BYTES + i * 4));
+  const count = value[12]!;
+  const subscriptionIds = count === 0 ? NONE : Array.from({ length: count }, (_, i) => value.readUInt32BE(OUT_BYTES + i * 4));
   const has = (flag: number) => (value[1]! & flag) !== 0;
-  const flags = { retain: has(RETAIN), isSent: has(SENT), isReleased: has(RELEASED) };
+  const flags = { retain: has(RETAIN), isSent: has(SENT), isReleased: has(RELEASED), isShared: has(SHARED) };
   return { packetId, qos, ...flags, message: value.readDoubleBE(4), subscriptionIds };
 }
 

@@ -15,7 +15,8 @@ import type { Mail } from "./mail.ts";
 import { REASON } from "./reason-codes.ts";
 import { restoreSessions } from "./restore-sessions.ts";
 import type { SafetyQueue } from "./safety-queue.ts";
-import { Session, type SessionDeps } from "./session.ts";
+import { Session } from "./session.ts";
+import type { SessionDeps } from "./session-deps.ts";
 import { SessionFile } from "./session-file.ts";
 import type { Will } from "./will.ts";
 
@@ -26,6 +27,7 @@ export interface SessionTableDeps {
   readonly entropy: Entropy;
   /** Sessions that outlive their connections. */
   readonly sessionsMax: number;
+  readonly sessionsMaxPerUser: number;
   /** What a session in this account is made with. */
   depsOf(account: AccountRouter): Omit<SessionDeps, "onEnded">;
 }
@@ -58,6 +60,8 @@ export class SessionTable {
   readonly #deps: SessionTableDeps;
   readonly #byId = new Map<string, Session>();
   #kept = 0;
+  /** Of those, by user; no user has none. */
+  readonly #keptByUser = new Map<string, number>();
   readonly #sessionDeps = new Map<AccountRouter, SessionDeps>();
   #lastNumber = 0;
   #expired = 0;
@@ -99,10 +103,8 @@ export class SessionTable {
       return { ok: true, session: older, isPresent: true, mark: older.claim(user, expirySeconds, will) };
     }
     const isKept = expirySeconds > 0;
-    if (isKept && this.#kept - (older?.file == null ? 0 : 1) >= this.#deps.sessionsMax) {
-      const words = `${this.#deps.sessionsMax} sessions are kept already, which is what mqtt.max_sessions allows`;
-      return { ok: false, reason: REASON.quotaExceeded, words };
-    }
+    const crowd = isKept ? this.#crowd(user, older?.file == null ? 0 : 1) : undefined;
+    if (crowd !== undefined) return { ok: false, reason: REASON.quotaExceeded, words: crowd };
     if (isKept && this.#deps.keeping.isFull) {
       return { ok: false, reason: REASON.quotaExceeded, words: "there is no room on flash for a session that is kept" };
     }
@@ -133,6 +135,22 @@ export class SessionTable {
     for (const session of [...this.#byId.values()]) session.suspend();
   }
 
+  /** Why no more session may be kept; `own`: how many give way. An older one of this id is the user's own. */
+  #crowd(user: User, own: 0 | 1): string | undefined {
+    const { sessionsMax, sessionsMaxPerUser } = this.#deps;
+    if (this.#kept - own >= sessionsMax)
+      return `${sessionsMax} sessions are kept already, which is what mqtt.max_sessions allows`;
+    if ((this.#keptByUser.get(user.name) ?? 0) - own < sessionsMaxPerUser) return undefined;
+    return `user "${user.name}" has ${sessionsMaxPerUser} kept sessions already, which is what mqtt.max_sessions_per_user allows`;
+  }
+
+  #countKept(user: User, change: 1 | -1): void {
+    this.#kept += change;
+    const count = (this.#keptByUser.get(user.name) ?? 0) + change;
+    if (count > 0) this.#keptByUser.set(user.name, count);
+    else this.#keptByUser.delete(user.name);
+  }
+
   #open(facts: {
     readonly clientId: string;
     readonly user: User;
@@ -141,7 +159,7 @@ export class SessionTable {
   }): Session {
     const session = new Session(facts, this.#depsOf(facts.account));
     this.#byId.set(facts.clientId, session);
-    if (facts.file !== null) this.#kept += 1;
+    if (facts.file !== null) this.#countKept(facts.user, 1);
     return session;
   }
 
@@ -158,7 +176,7 @@ export class SessionTable {
   #onEnded(session: Session): void {
     if (this.#byId.get(session.clientId) === session) this.#byId.delete(session.clientId);
     if (session.file === null) return;
-    this.#kept -= 1;
+    this.#countKept(session.user, -1);
     if (session.isExpired && !this.#isClosing) this.#expired += 1;
   }
 

@@ -6,14 +6,11 @@
 //   └─────────────────────────────────────────────────────────────────┘        └────────────────────────┘
 //
 //     talking ── connection lost ──▶ left ── expiry ──▶ ended        a session that is not kept goes from talking to ended
-//        ▲                             │
-//        └───── comes back (resume) ───┘
-//
-// Its records: session-records.ts. How it begins and ends: session-table.ts.
+//        └◀──── comes back (resume) ───┘
+// Records: session-records.ts. How it begins and ends: session-table.ts.
 
 import type { User } from "#access/authenticator.ts";
 import { type Permissions, permits } from "#access/permissions.ts";
-import type { Clock } from "#base/clock.ts";
 import {
   type Batch,
   FLAG_RETAIN,
@@ -26,64 +23,34 @@ import {
   subjectOf,
 } from "#core/batch.ts";
 import type { Origin, Sink, Subscription, Ticket } from "#core/sink.ts";
+import { copiedSubject } from "#core/subject.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
 import { Absence } from "./absence.ts";
-import type { Ages } from "./ages.ts";
-import { Deliveries, type DeliveryLimits, HIGH_WATER_BYTES } from "./deliveries.ts";
+import { Deliveries } from "./deliveries.ts";
+import { HIGH_WATER_BYTES } from "./delivery-deps.ts";
 import type { DeliveryWire } from "./delivery-wire.ts";
-import type { Grant } from "./grant.ts";
 import { expiryOf } from "./headers-to-properties.ts";
 import type { Mark } from "./keeping.ts";
-import type { Mail } from "./mail.ts";
+import type { Letter } from "./mail.ts";
 import { type KeptMessage, keepMessage } from "./message.ts";
-import { NO_IDS } from "./owed.ts";
+import { NO_IDS, type Owed, type Share } from "./owed.ts";
 import { ReceivedIds } from "./received-ids.ts";
 import { ReplayDeliveries } from "./replay-deliveries.ts";
 import { Replays } from "./replays.ts";
-import type { RetainedStore } from "./retained.ts";
+import type { Left, SessionDeps, SessionFacts } from "./session-deps.ts";
 import type { SessionFile } from "./session-file.ts";
-import type { SessionRecord, WillRecord } from "./session-records.ts";
-import type { SessionUpstream } from "./session-upstream.ts";
+import { UNTIL_LOST, type WillRecord } from "./session-records.ts";
+import type { Member } from "./shared-groups.ts";
 import { type MqttSubscription, Subscriptions } from "./subscriptions.ts";
 import { SysInterest } from "./sys-interest.ts";
-import type { SysTopics } from "./sys-topics.ts";
 import type { Talk } from "./talk.ts";
 import { displayTopic, subjectToTopic } from "./topic.ts";
-import { batchOfWill, messageOfWill, type Will } from "./will.ts";
+import { publishWill, type Will } from "./will.ts";
 
 /** QoS 2 packet identifiers of a 3.x client that are not released; a 5.0 client is told its limit. */
 export const RECEIVED_MAX = 8192;
 
-export interface SessionFacts {
-  readonly clientId: string;
-  readonly user: User;
-  readonly account: AccountRouter;
-  /** Kept through connections and power cuts. */
-  readonly file: SessionFile | null;
-}
-
-/** How it was left. */
-export type Left = Pick<SessionRecord, "expirySeconds" | "leftAt" | "boot">;
-
-export interface SessionDeps {
-  readonly clock: Clock;
-  readonly ages: Ages;
-  readonly mail: Mail;
-  /** Where deliveries are worked out. */
-  readonly grant: Grant;
-  readonly limits: DeliveryLimits;
-  readonly upstream: SessionUpstream;
-  readonly retained: RetainedStore | null;
-  /** What the broker tells of itself. */
-  readonly sys: SysTopics;
-  /** QoS of a message that states none (`mqtt.from_nats`). */
-  unstatedQos(subject: string): 0 | 1 | 2;
-  /** Something the owner should know, said at most once in a while for each `about`. */
-  tell(session: Session, about: string, message: string, facts: Readonly<Record<string, unknown>>): void;
-  onEnded(session: Session): void;
-}
-
-export class Session implements Origin, Sink {
+export class Session implements Origin, Sink, Member {
   readonly kind = "mqtt";
   readonly clientId: string;
   readonly account: AccountRouter;
@@ -131,6 +98,7 @@ export class Session implements Origin, Sink {
       interest,
       subscriber: this,
       upstream,
+      groups: deps.groups,
       file,
       events: {
         onRefused: (topicFilter, words) =>
@@ -168,13 +136,23 @@ export class Session implements Origin, Sink {
     this.#deps.tell(this, about, message, facts);
   }
 
+  /** The same user as the settings have it now. */
+  changeUser(user: User): void {
+    if (this.user === user) return;
+    this.user = user;
+    this.#door.forgetPermissions();
+  }
+
   /** A connection was let in: what was timed for the absence of one is off. What it must wait for before CONNACK is returned. */
   claim(user: User, expirySeconds: number, will: Will | null): Mark {
-    this.user = user;
+    this.changeUser(user);
     this.expirySeconds = expirySeconds;
     this.#absence?.end();
     this.#will = will;
-    return this.save(0, "soon");
+    const { file } = this;
+    const isKept = will !== null && expirySeconds > 0;
+    const willMark = isKept ? file?.saveWill({ will, dueWall: UNTIL_LOST }) : file?.removeWill();
+    return Math.max(this.save(0, "soon"), willMark ?? 0);
   }
 
   /** The connection has had its CONNACK. */
@@ -200,7 +178,11 @@ export class Session implements Origin, Sink {
       return;
     }
     this.save(this.#deps.ages.stamp(), "lazy");
+    if (will === null || will.delaySeconds === 0) this.file.removeWill(); // it is not to be heard, or is heard now
     this.#away().begin(this.expirySeconds, will);
+    queueMicrotask(() => {
+      if (!this.isConnected && !this.#isEnded) this.#handOver(this.deliveries.shared());
+    });
   }
 
   /** For good: nothing is owed, kept or heard any more but its will. */
@@ -212,20 +194,35 @@ export class Session implements Origin, Sink {
     const last = will ?? waiting;
     const ids = [...this.subscriptions.ids()];
     this.#forgetInterest();
-    this.deliveries.clear();
+    this.deliveries.detach();
+    const shared = this.deliveries.shared();
+    this.deliveries.clear(shared);
     const mark = this.file?.end(ids, this.received.all()) ?? 0;
     this.#deps.onEnded(this);
     queueMicrotask(() => {
+      this.#handOver(shared);
       if (last !== null) this.#publishWill(last);
       this.#door.close();
     });
     return mark;
   }
 
+  /** What another member of a group had and did not acknowledge. The caller flushes, and not from inside a routing pass. */
+  adopt(letter: Letter, qos: 0 | 1 | 2, share: Share): boolean {
+    const { options } = share as MqttSubscription; // its own, as it was told to the group
+    const granted = Math.min(qos, options.qos) as 0 | 1 | 2;
+    const isLost = granted === 0 && !this.isConnected; // as it would be here
+    if (isLost || this.#isEnded || !share.mayReceive(letter.message.subject)) return false;
+    const ids = options.subscriptionId === 0 ? NO_IDS : [options.subscriptionId];
+    this.deliveries.deliverLetter(letter, granted, false, ids, share);
+    return true;
+  }
+
   /** The broker closes: a kept session stays on flash as it is. */
   suspend(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    if (this.#talk !== null) this.file?.removeWill(); // it is us who leave
     this.#talk = null;
     this.#absence?.leave();
     this.#forgetInterest();
@@ -243,20 +240,17 @@ export class Session implements Origin, Sink {
   /** After a restart. Where it is not known how long it was left, that counts from now. A will waits until `dueWall`. */
   restore({ expirySeconds, leftAt, boot }: Left, due: WillRecord | undefined): void {
     this.expirySeconds = expirySeconds;
-    const { clock, ages } = this.#deps;
+    const { ages } = this.#deps;
     const awayMs = leftAt === 0 ? undefined : ages.ageOf(leftAt, boot);
     if (awayMs === undefined) this.save(ages.stamp(), "lazy");
     this.#away().begin(Math.max(0, expirySeconds - (awayMs ?? 0) / 1000), null);
-    if (due === undefined) return;
-    const dueMs = Math.min(due.dueWall - clock.wall(), due.will.delaySeconds * 1000); // the calendar may have gone back
-    this.#away().await(due.will, Math.max(0, dueMs));
+    if (due !== undefined) this.#away().restore(due, expirySeconds);
   }
 
   /** `leftAt`: 0 while there is a connection. */
   save(leftAt: number, urgency: "soon" | "lazy"): Mark {
     const { clientId, user, account, expirySeconds } = this;
-    const boot = this.#deps.ages.bootId;
-    const record = { clientId, user: user.name, account: account.name, expirySeconds, leftAt, boot };
+    const record = { clientId, user: user.name, account: account.name, expirySeconds, leftAt, boot: this.#deps.ages.bootId };
     return this.file?.saveSession(record, urgency) ?? 0;
   }
 
@@ -274,8 +268,17 @@ export class Session implements Origin, Sink {
     return ticket;
   }
 
+  /** Copies of what was published just now, for a hub that speaks MQTT; who hears its originals was told. */
+  publishCopies(batch: Batch): Ticket {
+    const { onUnheard } = this;
+    this.onUnheard = undefined;
+    const ticket = this.publishAgain(batch);
+    this.onUnheard = onUnheard;
+    return ticket;
+  }
+
   mayPublish(subject: string): boolean {
-    return permits(this.user.permissions.publish, subject);
+    return permits(this.user.permissions.publish, copiedSubject(subject) || subject); // topics below $MQTT are nobody's
   }
 
   onDenied(subject: string): void {
@@ -307,6 +310,7 @@ export class Session implements Origin, Sink {
   retain(batch: Batch, index: number): Mark | "full" {
     const { retained, clock } = this.#deps;
     if (retained === null) return 0;
+    this.#deps.onRetainedSent(subjectOf(batch, index));
     const at = index * SPAN_WORDS;
     const seconds = expiryOf(batch.bytes, batch.spans[at + HEADERS]!, batch.spans[at + HEADERS_END]!);
     return retained.put(keepMessage(batch, index, 0, seconds < 0 ? 0 : clock.wall() + seconds * 1000), this.user.name);
@@ -320,9 +324,17 @@ export class Session implements Origin, Sink {
     if (grant.qos < 0) return;
     const flags = flagsOf(batch, index);
     const stated = qosOf(flags);
-    const unstated = stated === QOS_UNSTATED ? this.#deps.unstatedQos(subjectOf(batch, index)) : 0;
+    const unstated = stated === QOS_UNSTATED ? this.#deps.unstatedQos(batch, index, origin) : 0;
     const qos = Math.min(grant.qos, stated === QOS_UNSTATED ? unstated : stated) as 0 | 1 | 2; // [MQTT-3.8.4-6]
-    this.deliveries.deliver(batch, index, qos, grant.isAsPublished && (flags & FLAG_RETAIN) !== 0, grant.ids, unstated);
+    this.deliveries.deliver(
+      batch,
+      index,
+      qos,
+      grant.isAsPublished && (flags & FLAG_RETAIN) !== 0,
+      grant.ids,
+      unstated,
+      own[0]!.queue === null ? null : own[0]!,
+    );
   }
 
   flush(): void {
@@ -354,32 +366,28 @@ export class Session implements Origin, Sink {
     this.flush();
   }
 
+  #handOver(owed: readonly Owed[]): void {
+    this.#deps.groups.handOver(this, { owed, settle: (one) => this.deliveries.settle(one) }, this.#isEnded);
+  }
+
   #forgetInterest(): void {
     this.subscriptions.clear();
     this.#replays.clear();
   }
 
   #away(): Absence {
-    this.#absence ??= new Absence(this.#deps.clock, this.file!, {
+    return (this.#absence ??= new Absence(this.#deps.clock, this.file!, {
       onExpired: () => {
         this.isExpired = true;
         this.end();
       },
       onWill: (will) => this.#publishWill(will),
-    });
-    return this.#absence;
+    }));
   }
 
   #publishWill(will: Will): void {
-    const { clock, retained } = this.#deps;
-    if (!permits(this.user.permissions.publish, will.subject)) {
-      this.tell("will-denied", "will not published", { topic: displayTopic(subjectToTopic(will.subject)) });
-      return;
-    }
-    this.publish(batchOfWill(will));
-    if (!will.retain || retained === null) return;
-    const seconds = expiryOf(will.headers, 0, will.headers.length);
-    retained.put(messageOfWill(will, seconds < 0 ? 0 : clock.wall() + seconds * 1000), this.user.name);
+    if (permits(this.user.permissions.publish, will.subject)) publishWill(will, this, this.#deps);
+    else this.tell("will-denied", "will not published", { topic: displayTopic(subjectToTopic(will.subject)) });
   }
 
   #tellDropping(qos: 0 | 1 | 2): void {

@@ -5,13 +5,14 @@ import { isUtf8 } from "node:buffer";
 import type { Permissions } from "#access/permissions.ts";
 import { permits } from "#access/permissions.ts";
 import type { Sink, Subscription } from "#core/sink.ts";
-import { filterCovers, filtersOverlap } from "#core/subject.ts";
+import { filterCovers, filtersOverlap, subjectMatches } from "#core/subject.ts";
 import { malformed } from "./errors.ts";
 import type { Mark } from "./keeping.ts";
 import { REASON } from "./reason-codes.ts";
 import type { SessionFile } from "./session-file.ts";
 import type { FilterRecord } from "./session-records.ts";
 import type { SessionUpstream } from "./session-upstream.ts";
+import type { Member, SharedGroups } from "./shared-groups.ts";
 import type { Interest } from "./sys-interest.ts";
 import { displayTopic, filterReasonOf, isHiddenFrom, isNameable, mapSubscription } from "./topic.ts";
 
@@ -26,9 +27,8 @@ export interface SubscriptionEvents {
 }
 
 /** The session whose subscriptions these are, as they need it. */
-export interface Subscriber extends Sink {
+export interface Subscriber extends Sink, Member {
   readonly permissions: Permissions;
-  readonly isConnected: boolean;
 }
 
 export interface SubscriptionDeps {
@@ -36,6 +36,7 @@ export interface SubscriptionDeps {
   readonly interest: Interest;
   readonly subscriber: Subscriber;
   readonly upstream: SessionUpstream;
+  readonly groups: SharedGroups;
   /** null: the session is not kept. */
   readonly file: SessionFile | null;
   readonly events: SubscriptionEvents;
@@ -113,6 +114,12 @@ export class Subscriptions {
     return this.#byTopicFilter.get(topicFilter)?.subscriptions ?? [];
   }
 
+  /** The shared one by which a message on `subject` came, one of them if there are more; undefined: it is not there any more. */
+  shareOf(subject: string): MqttSubscription | undefined {
+    for (const one of this.all()) if (one.queue !== null && subjectMatches(one.filter, subject)) return one;
+    return undefined;
+  }
+
   /** Numbers under which the filters are kept. */
   *ids(): Iterable<number> {
     for (const { id } of this.#byTopicFilter.values()) yield id;
@@ -169,20 +176,22 @@ export class Subscriptions {
   }
 
   #insert(id: number, options: FilterOptions, subjects: readonly string[], group: string | null): Entry {
-    const { events, file, interest, subscriber, upstream } = this.#deps;
+    const { events, file, groups, interest, subscriber, upstream } = this.#deps;
     const subscriptions = subjects.map((subject) => new MqttSubscription(subject, group, options, subscriber, events));
     const entry = { id, subscriptions, isShared: group !== null };
     this.#byTopicFilter.set(options.filter, entry);
     for (const subscription of subscriptions) {
       if (file !== null) upstream.add(subscription); // before the router works out routes that need it
+      if (group !== null) groups.add(subscription, subscriber);
       interest.subscribe(subscription);
     }
     return entry;
   }
 
   #detach({ subscriptions }: Entry): void {
-    const { file, interest, upstream } = this.#deps;
+    const { file, groups, interest, subscriber, upstream } = this.#deps;
     for (const subscription of subscriptions) {
+      groups.remove(subscription, subscriber);
       if (file !== null) upstream.remove(subscription);
       interest.unsubscribe(subscription);
     }

@@ -28,6 +28,7 @@ const BY_ENDING: Readonly<Record<Ending, string>> = {
   refused: "Protocol Violation",
   breach: "Protocol Violation",
   expired: "Authentication Expired",
+  revoked: "Credentials Revoked",
   silent: "Authentication Timeout",
   stale: "Stale Connection",
   slow: "Slow Consumer (Pending Bytes)",

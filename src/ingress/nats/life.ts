@@ -7,6 +7,7 @@ export type Ending =
   | "refused" // its CONNECT was, or there were too many connections
   | "breach" // it broke the protocol
   | "expired" // its JWT was good until now
+  | "revoked" // its user was changed or taken away
   | "silent" // no CONNECT in time
   | "stale" // pings left unanswered
   | "slow" // it read too slowly

@@ -13,7 +13,7 @@ import { type DoorTls, Gate, type GateHost, type GatePlan } from "#doors/gate.ts
 import { ServerTls, type ServerTlsOptions } from "#doors/server-tls.ts";
 import { tlsFacts } from "#doors/tls-facts.ts";
 import type { AccountRouter } from "#router/router.ts";
-import { infoLine, TOO_MANY_CONNECTIONS } from "#wire/client-lines.ts";
+import { AUTHENTICATION_REVOKED, infoLine, TOO_MANY_CONNECTIONS } from "#wire/client-lines.ts";
 import {
   clientStatusOf,
   closedStatusOf,
@@ -214,6 +214,14 @@ export class NatsIngress implements AsyncDisposable {
   /** By account: of all clients that were let in, those that are gone included. */
   accountFigures(): ReadonlyMap<string, NatsAccountFigures> {
     return this.#tally.accounts(this.#open);
+  }
+
+  /** Ends the connections of those who must show anew who they are. */
+  revoke(isRevoked: (user: User) => boolean): void {
+    for (const connection of [...this.#open]) {
+      if (connection.session === undefined || !isRevoked(connection.session.user)) continue;
+      connection.end("revoked", "its user is another now in the settings", AUTHENTICATION_REVOKED);
+    }
   }
 
   *subscriptions(): Iterable<NatsSubscriptionStatus> {

@@ -118,3 +118,71 @@ test("MQTT5-3.1.3-9: a will whose delay runs is heard after a power cut, with it
     await reader.isIdle();
   }
 });
+
+test("MQTT5-3.1.2-8, MQTT5-3.1.3-9: the will of a client that was connected is heard after a power cut, its delay counted from the start, unless its client is back in time", async () => {
+  for (const [delay, isBack] of [
+    [0, false],
+    [60, false],
+    [60, true],
+  ] as const) {
+    const keeping = new MemoryKeeping();
+    const door = await MqttDoor.open({ stages: false, keeping });
+    const will = { topic: "gone", payload: "bye", qos: 1, properties: [u32(WILL_DELAY, delay)] } as const;
+    const first = await comes5(door, { clientId: "a", expiry: 600, will });
+    const watcher = await comes5(door, { clientId: "reader", expiry: 600 });
+    watcher.send(subscribe5(1, [["gone", 1]]));
+    await watcher.receives(suback5(1, 1));
+    for (const client of [first, watcher]) client.vanish(); // the broker has not noticed yet
+    await using after = await cut(door, keeping, 1000);
+    after.clock.advance(0);
+    if (isBack) await leaves(await comes5(after, { clientId: "a", isClean: false, expiry: 600 }, true));
+    await using reader = await comes5(after, { clientId: "reader", isClean: false, expiry: 600 }, true);
+    if (delay > 0) {
+      after.clock.advance(59_000);
+      await reader.isIdle();
+      after.clock.advance(1_000);
+    }
+    if (!isBack) assert.equal((await nextPublish(reader)).payload, "bye");
+    await reader.isIdle();
+  }
+});
+
+test("MQTT5-3.1.3-9: a will whose delay is longer than the power ever lasts is heard all the same", async () => {
+  const keeping = new MemoryKeeping();
+  const first = await MqttDoor.open({ stages: false, keeping });
+  const will = { topic: "gone", payload: "bye", qos: 1, properties: [u32(WILL_DELAY, 60)] } as const;
+  const device = await comes5(first, { clientId: "a", expiry: 600, will });
+  const watcher = await comes5(first, { clientId: "reader", expiry: 600 });
+  watcher.send(subscribe5(1, [["gone", 1]]));
+  await watcher.receives(suback5(1, 1));
+  for (const client of [device, watcher]) client.vanish();
+  const left = keeping.cut();
+  await first[Symbol.asyncDispose]();
+  const second = await MqttDoor.open({ stages: false, keeping: left, clock: first.clock });
+  second.clock.advance(40_000);
+  left.commit();
+  await using third = await cut(second, left, 1);
+  third.clock.advance(40_000);
+  await using reader = await comes5(third, { clientId: "reader", isClean: false, expiry: 600 }, true);
+  assert.equal((await nextPublish(reader)).payload, "bye");
+});
+
+test("the will of a client that said goodbye, or that we left ourselves, is not heard after a restart", async () => {
+  const keeping = new MemoryKeeping();
+  const will = { topic: "gone", payload: "bye", qos: 1 } as const;
+  const door = await MqttDoor.open({ stages: false, keeping });
+  const polite = await comes5(door, { clientId: "polite", expiry: 600, will });
+  await leaves(polite);
+  const left = await comes5(door, { clientId: "left", expiry: 600, will });
+  const watcher = await comes5(door, { clientId: "reader", expiry: 600 });
+  watcher.send(subscribe5(1, [["gone", 1]]));
+  await watcher.receives(suback5(1, 1));
+  const closing = door[Symbol.asyncDispose]();
+  for (const client of [left, watcher]) client.vanish();
+  await closing;
+  keeping.commit();
+  await using after = await MqttDoor.open({ stages: false, keeping: keeping.cut(), clock: door.clock });
+  after.clock.advance(1000);
+  await using reader = await comes5(after, { clientId: "reader", isClean: false, expiry: 600 }, true);
+  await reader.isIdle();
+});

@@ -165,3 +165,90 @@ test("MQTT5-3.3.4-5: who has a filter both plain and shared gets every message b
   }
   assert.deepEqual(ids, { "0b01": own, "0b02": 50 });
 });
+
+test("MQTT5-4.8.2-5: what a lost member has not acknowledged goes to a member that is there: QoS 1, and QoS 2 that was not begun, in order", async () => {
+  await using door = await MqttDoor.open({ stages: false });
+  await using writer = await comes5(door, { clientId: "writer" });
+  const lost = await comes5(door, { clientId: "lost", expiry: 60, properties: [hex("21 00 02")] });
+  lost.send(subscribe5(1, [["$share/g/a", 2]]));
+  await lost.receives(suback5(1, 2));
+  writer.send(publish5("a", "1", { packetId: 1 }), publish5("a", "2", { packetId: 2, qos: 2 }));
+  writer.send(publish5("a", "3", { packetId: 3, qos: 2 }), publish5("a", "4", { packetId: 4 }));
+  await lost.receives(Buffer.concat([publish5("a", "1", { packetId: 1 }), publish5("a", "2", { packetId: 2, qos: 2 })]));
+  await using other = await member(door, "other", "$share/g/a", 2);
+  await using stranger = await member(door, "stranger", "$share/h/b", 2);
+  await breaks(door, lost);
+  await other.receives(
+    Buffer.concat([
+      publish5("a", "1", { packetId: 1 }),
+      publish5("a", "3", { packetId: 2, qos: 2 }),
+      publish5("a", "4", { packetId: 3 }),
+    ]),
+  );
+  await stranger.isIdle();
+  await using again = await comes5(door, { clientId: "lost", isClean: false, expiry: 60 }, true);
+  await again.receives(publish5("a", "2", { packetId: 2, qos: 2, dup: true })); // begun with it, so ended with it
+  await again.isIdle();
+});
+
+test("what a lost member was owed stays its own while no other is there, and goes to one that is away when its session ends", async () => {
+  await using door = await MqttDoor.open({ stages: false });
+  await using writer = await comes5(door, { clientId: "writer" });
+  const lost = await member(door, "lost", "$share/g/a", 1, 30);
+  writer.send(publish5("a", "1", { packetId: 1 }), publish5("a", "2", { packetId: 2 }));
+  await lost.receives(Buffer.concat([publish5("a", "1", { packetId: 1 }), publish5("a", "2", { packetId: 2 })]));
+  const away = await comes5(door, { clientId: "away", expiry: 1000 });
+  away.send(subscribe5(1, [["$share/g/a", 1]]), disconnect5());
+  await away.isClosed(suback5(1, 1));
+  await breaks(door, lost);
+  await turn();
+  {
+    await using back = await comes5(door, { clientId: "lost", isClean: false, expiry: 30 }, true);
+    await back.receives(
+      Buffer.concat([publish5("a", "1", { packetId: 1, dup: true }), publish5("a", "2", { packetId: 2, dup: true })]),
+    );
+    back.send(ack5(0x40, 1, 0));
+    await back.isIdle();
+    await breaks(door, back);
+  }
+  door.clock.advance(30_000); // its session ends
+  await turn();
+  await using heir = await comes5(door, { clientId: "away", isClean: false, expiry: 1000 }, true);
+  await heir.receives(publish5("a", "2", { packetId: 1 }));
+  heir.send(ack5(0x40, 1, 0));
+  await heir.isIdle();
+  assert.equal(door.ingress.sessions().queued, 0);
+});
+
+test("a member that ends with its connection leaves what it had in flight to the others", async () => {
+  await using door = await MqttDoor.open({ stages: false });
+  await using writer = await comes5(door, { clientId: "writer" });
+  const lost = await member(door, "lost", "$share/g/a/#", 1, 0);
+  writer.send(publish5("a", "1", { packetId: 1 }), publish5("a/b", "2", { packetId: 2 }));
+  await lost.receives(Buffer.concat([publish5("a", "1", { packetId: 1 }), publish5("a/b", "2", { packetId: 2 })]));
+  await using other = await member(door, "other", "$share/g/a/#", 1);
+  await breaks(door, lost);
+  await other.receives(Buffer.concat([publish5("a", "1", { packetId: 1 }), publish5("a/b", "2", { packetId: 2 })]));
+});
+
+test("what is left behind by a session goes to no member that is away at QoS 0, who would lose it", async () => {
+  await using door = await MqttDoor.open({ stages: false });
+  await using writer = await comes5(door, { clientId: "writer" });
+  const lost = await member(door, "lost", "$share/g/a", 1, 30);
+  writer.send(publish5("a", "1", { packetId: 1 }));
+  await lost.receives(publish5("a", "1", { packetId: 1 }));
+  for (const [clientId, qos] of [
+    ["away-zero", 0],
+    ["away-one", 1],
+  ] as const) {
+    const away = await comes5(door, { clientId, expiry: 1000 });
+    away.send(subscribe5(1, [["$share/g/a", qos]]), disconnect5());
+    await away.isClosed(suback5(1, qos));
+  }
+  await breaks(door, lost);
+  door.clock.advance(30_000); // its session ends
+  await turn();
+  assert.equal(door.ingress.sessions().queued, 1);
+  await using heir = await comes5(door, { clientId: "away-one", isClean: false, expiry: 1000 }, true);
+  await heir.receives(publish5("a", "1", { packetId: 1 }));
+});

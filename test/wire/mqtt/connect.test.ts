@@ -60,7 +60,7 @@ for (const [name, bytes] of [
   ["a will topic with a wildcard", connect({ will: { topic: "a/#", payload: "x" } })],
   ["an empty will topic", connect({ will: { topic: "", payload: "x" } })],
   ["a reserved packet type", hex("00 00")],
-  ["a CONNECT larger than 16 KiB, announced", hex("10 81 80 01")],
+  ["a CONNECT larger than 10 KiB, announced", hex("10 fe 4f")],
   ["a remaining length of more than 4 bytes", hex("10 ff ff ff ff 01")],
   ["HTTP", Buffer.from("GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")],
   ["TLS", hex("16 03 01 00 c4 01 00 00 c0 03 03")],

@@ -1,9 +1,13 @@
 // What one user may have, and what happens to strangers that guess: over the wire.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import * as net from "node:net";
 import { test } from "node:test";
 import type { User } from "#access/authenticator.ts";
-import { connect, MqttDoor, PASSWORD, publish, USERS } from "./harness.ts";
+import type { Visit } from "#doors/address-quotas.ts";
+import { PLAIN } from "#ingress/mqtt/door-facts.ts";
+import { connect, MqttDoor, PASSWORD, publish, RawClient, suback, subscribe, USERS } from "./harness.ts";
 
 function limited(more: Partial<User>): readonly User[] {
   return USERS.map((user) => (user.name === "ann" ? { ...user, ...more } : user));
@@ -71,4 +75,42 @@ test("a 5.0 client that is refused is not told whether the name or the password 
     await client.receives("20 03 00 86 00");
     await client.isClosed();
   }
+});
+
+test("an address has its connection back once that is closed, and not while it lasts", async () => {
+  await using door = await MqttDoor.open();
+  const visits: string[] = [];
+  const visit: Visit = { admit: () => void visits.push("admit"), leave: () => void visits.push("leave") };
+  const left = Promise.withResolvers<void>();
+  const server = net.createServer((stream) => {
+    door.ingress.onStream(stream, { ...PLAIN, visit });
+    stream.once("close", () => visits.push("spent")); // its bytes go on over another socket
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  await using device = await RawClient.dial((server.address() as net.AddressInfo).port);
+  device.send(connect());
+  await device.receives("20 02 00 00");
+  await device.isIdle();
+  assert.deepEqual(visits.toSorted(), ["admit", "spent"]);
+  visit.leave = () => left.resolve();
+  device.vanish();
+  await left.promise;
+  server.close();
+});
+
+test("what waits behind a CONNECT is not written over by what others send meanwhile", async () => {
+  await using door = await MqttDoor.open({ stages: false });
+  await using reader = await door.connected("reader");
+  reader.send(subscribe(1, ["plant/#", 0]));
+  await reader.receives(suback(1, 0));
+  await using device = await door.dial();
+  device.send(ann("device"), publish("plant/7", "seven"), publish("plant/8", "eight").subarray(0, 9)); // its password takes a while
+  for (let i = 0; i < 20; i++) {
+    reader.send(publish("other/topic/of/a/length", "x".repeat(200)));
+    await reader.isIdle();
+  }
+  device.send(publish("plant/8", "eight").subarray(9));
+  await reader.receives(publish("plant/7", "seven"));
+  await reader.receives(publish("plant/8", "eight"));
 });

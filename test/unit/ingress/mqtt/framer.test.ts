@@ -110,6 +110,19 @@ test("what was handed out stays in place until it is settled, though half a pack
   assert.equal(bytes.toString("utf8", start, end), "abc");
 });
 
+test("whole packets that are not taken yet outlive the chunk they came in", () => {
+  const framer = new Framer(LIMIT);
+  const chunk = Buffer.from("\x30\x03abc\x30\x03def\x30\x03gh", "latin1");
+  framer.accept(chunk);
+  assert.ok(framer.next());
+  framer.settle();
+  chunk.fill(0xee); // somebody else's bytes by now
+  framer.accept(Buffer.from("i"));
+  const found: string[] = [];
+  while (framer.next()) found.push(framer.bytes.toString("latin1", framer.start, framer.end));
+  assert.deepEqual(found, ["def", "ghi"]);
+});
+
 test("an announced length reserves nothing", () => {
   const framer = new Framer(268_435_460);
   framer.accept(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]));

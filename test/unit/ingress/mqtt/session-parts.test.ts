@@ -109,6 +109,7 @@ test("messages, deliveries, sessions, filters and wills come back from their rec
         retain: number % 3 === 0,
         isSent: number % 7 === 0,
         isReleased: number % 5 === 0,
+        isShared: number % 2 === 0,
         message: number * 1_000_000,
         subscriptionIds: [1, 268_435_455, number].slice(0, number % 4),
       };
@@ -157,7 +158,17 @@ test("bytes that are no record are none, and nothing is thrown", () => {
 test("names of records hold their numbers, and other names hold none", () => {
   assert.deepEqual(idsOf(keyOf("session", 12_345)), [12_345]);
   assert.deepEqual(idsOf(keyUnder("out", 7, 4_000_000_000)), [7, 4_000_000_000]);
-  for (const key of ["session/", "session/-1", "out/1/x y", "session", "out/1/99999999999999"])
+  assert.deepEqual(idsOf(keyUnder("out", 0, Number.MAX_SAFE_INTEGER)), [0, Number.MAX_SAFE_INTEGER]);
+  for (const key of [
+    "session/",
+    "session/-1",
+    "out/1/x y",
+    "session",
+    "out/1/99999999999999",
+    "out//1",
+    "out/1/",
+    "out/1/zzzzzzzzzzz",
+  ])
     assert.equal(idsOf(key), undefined);
 });
 
@@ -168,6 +179,7 @@ function owed(seq: number): Owed {
     qos: 1,
     retain: false,
     subscriptionIds: NO_IDS,
+    share: null,
     letter: null,
     isDuplicate: false,
     isNoted: false,
