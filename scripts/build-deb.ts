@@ -45,6 +45,7 @@ export async function buildDeb(architecture: Architecture, say: (line: string) =
   for (const name of ["petiole.js", "package.json", binding]) {
     await fs.copyFile(path.join(ROOT, "dist", name), path.join(tree, "usr/lib/petiole", name));
   }
+  await fs.cp(path.join(ROOT, "dist/page"), path.join(tree, "usr/lib/petiole/page"), { recursive: true });
   const command = `env ${daemonCommand(OWN_NODE).join(" ")}`;
   await put("usr/bin/petiole", `#!/bin/sh\nexec ${command} /usr/lib/petiole/petiole.js "$@"\n`, 0o755);
   await put(

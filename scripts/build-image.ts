@@ -77,8 +77,10 @@ export async function buildImage(
   };
   const stem = path.join(folder, `petiole-${architecture.name}`);
   const config = { ...CONFIG, name: `petiole:${version}`, labels };
-  const archive = await writeOciArchive(root, `${stem}.oci.tar`, architecture, config, epoch);
   const contents = await contentsOf(root, node, architecture);
+  const inside = path.join(root, "opt/petiole/sbom.cdx.json"); // where `about` looks
+  await fs.writeFile(inside, bomOf(contents, version!, license!, null, epoch), { mode: 0o644 });
+  const archive = await writeOciArchive(root, `${stem}.oci.tar`, architecture, config, epoch);
   const image = { ...archive, root, bom: `${stem}.cdx.json`, licenses: `${stem}.licenses.txt` };
   await fs.writeFile(image.bom, bomOf(contents, version!, license!, image.digest, epoch));
   await fs.writeFile(image.licenses, contents.licenses);

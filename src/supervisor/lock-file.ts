@@ -24,7 +24,7 @@ export interface LockFile {
 }
 
 /** undefined where there is no such place: no balena, nothing to lock out. `searchPath`: where flock is. */
-export async function systemLockFile(file: string, searchPath: string): Promise<LockFile | undefined> {
+export async function systemLockFile(file: string, searchPath = "/usr/bin:/bin"): Promise<LockFile | undefined> {
   const folder = await fs.stat(path.dirname(file)).catch(() => undefined); // not on balena
   if (folder === undefined || !folder.isDirectory()) return undefined;
   return {
@@ -46,13 +46,26 @@ async function take(file: string, searchPath: string): Promise<AsyncDisposable |
     if (systemCode(error) === "EEXIST") return undefined;
     throw error;
   }
-  await lockOpenFile(handle.fd, searchPath);
-  return {
-    async [Symbol.asyncDispose]() {
-      await remove(file);
+  const letGo = async () => {
+    try {
+      if (await isSameFile(file, handle)) await remove(file);
+    } finally {
       await handle.close();
-    },
+    }
   };
+  try {
+    await lockOpenFile(handle.fd, searchPath);
+  } catch (error) {
+    await letGo(); // a file without anybody who lets it go would keep updates out for good
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: letGo };
+}
+
+/** Overridden by the supervisor, the file there may be another's by now. */
+async function isSameFile(file: string, handle: fs.FileHandle): Promise<boolean> {
+  const [there, ours] = await Promise.all([fs.stat(file).catch(() => undefined), handle.stat()]); // gone: nothing to remove
+  return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
 }
 
 /** Without the program the file alone has to do: it keeps out all but the host's own update. */

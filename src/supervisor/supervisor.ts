@@ -81,6 +81,11 @@ export class Supervisor {
     await this.#ask("POST", "/v1/reboot", {}, "a reboot", signal);
   }
 
+  /** The board is off from then on, until somebody takes its power away and gives it back. Rejects as `reboot` does. */
+  async shutdown(signal: AbortSignal): Promise<void> {
+    await this.#ask("POST", "/v1/shutdown", {}, "a shutdown", signal);
+  }
+
   /** The board is `<name>.local` from then on. The supervisor restarts its engine for it, so we end as well. */
   async rename(name: string, signal: AbortSignal): Promise<void> {
     if (!HOST_NAME.test(name)) {

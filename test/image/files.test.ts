@@ -80,6 +80,7 @@ for (const architecture of wantedArchitectures()) {
       }
       assert.deepEqual(Object.keys(JSON.parse((await read("usr/share/petiole/settings.json")).toString()) as object), [
         "firewall",
+        "web",
       ]);
       for (const { name } of files.filter(({ name }) => !/^usr\/(bin|lib|sbin)\//.test(name))) {
         const text = (await read(name)).toString("latin1");

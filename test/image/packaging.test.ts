@@ -34,7 +34,7 @@ const KEPT_FIELDS =
     " ",
   );
 
-const LABELS = ["io.balena.features.supervisor-api", "io.balena.update.strategy"];
+const LABELS = ["io.balena.features.dbus", "io.balena.features.supervisor-api", "io.balena.update.strategy"];
 const INSTRUCTIONS = ["FROM", "RUN", "COPY", "ENV", "VOLUME", "STOPSIGNAL", "ENTRYPOINT"];
 
 interface Contract {
@@ -150,12 +150,16 @@ test("what is pushed: these files and no other, none of them a link, the scripts
   await using place = await tempFolder("petiole-stage");
   const folder = await stage(() => undefined, path.join(place.path, "balena"));
   const listed = (await runCommand("find", [folder, "!", "-type", "d", "-printf", "%P %y %m\n"])).trim().split("\n").sort();
+  const page = (await fs.readdir(path.join(ROOT, "dist/page"))).sort();
+  for (const name of ["index.html", "index.html.br", "index.html.gz", "manifest.webmanifest"])
+    assert.ok(page.includes(name), name);
   assert.deepEqual(listed, [
     "Dockerfile f 644",
     "app/LICENSES.txt f 644",
     "app/native/serialport-arm64.node f 755",
     "app/native/serialport-x64.node f 755",
     "app/package.json f 644",
+    ...page.map((name) => `app/page/${name} f 644`),
     "app/petiole.js f 755",
     "balena.yml f 644",
     "docker-compose.yml f 644",
@@ -190,10 +194,10 @@ test("the shell scripts of the image are read by a plain shell without complaint
   }
 });
 
-test("the first settings of the image: the filter is on, and the network's names on every board we support are local", async () => {
+test("the first settings of the image: the page is open, the filter is on, and the network's names on every board we support are local", async () => {
   const text = await fs.readFile(path.join(ROOT, "rootfs/usr/share/petiole/settings.json"), "utf8");
   const { firewall, ...rest } = JSON.parse(text) as { firewall: Record<string, Json> };
-  assert.deepEqual(rest, {});
+  assert.deepEqual(rest, { web: { listen: "0.0.0.0:80" } });
   const decoded = decode(firewallOptions, firewall);
   assert.ok("value" in decoded && decoded.value.enabled);
   const isLocal = (name: string) => decoded.value.lanInterfaces.some((pattern) => name.startsWith(pattern.replace("*", "")));

@@ -64,9 +64,9 @@ export class FakeSupervisor implements AsyncDisposable {
   #decide(authorization: string | undefined, what: string): { readonly status: number; readonly body: unknown } {
     if (authorization !== `Bearer ${KEY}`) return { status: 401, body: "Unauthorized" };
     if (what === "GET /v1/device") return { status: 200, body: this.device };
-    if (what !== "POST /v1/restart" && what !== "POST /v1/reboot" && what !== "PATCH /v1/device/host-config")
-      return { status: 404, body: {} };
+    const known = ["POST /v1/restart", "POST /v1/reboot", "POST /v1/shutdown", "PATCH /v1/device/host-config"];
+    if (!known.includes(what)) return { status: 404, body: {} };
     if (this.isLocked) return { status: 423, body: { Data: "", Error: "Updates are locked: another service" } };
-    return { status: what === "POST /v1/reboot" ? 202 : 200, body: { Data: "OK", Error: null } };
+    return { status: what === "POST /v1/reboot" || what === "POST /v1/shutdown" ? 202 : 200, body: { Data: "OK", Error: null } };
   }
 }

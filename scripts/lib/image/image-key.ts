@@ -10,6 +10,7 @@ const MADE_OF = [
   "dist/petiole.js",
   "dist/LICENSES.txt",
   "dist/native/*.node",
+  "dist/page/*",
   "image/rootfs.sh",
   "image/packages.list",
   "rootfs/**",

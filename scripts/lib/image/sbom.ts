@@ -1,4 +1,5 @@
-// What is inside: a CycloneDX 1.6 bill of materials, and the licences of all of it in one text. Both lie beside the archive.
+// What is inside: a CycloneDX 1.6 bill of materials, and the licences of all of it in one text. Both lie beside the archive; the bill of
+// materials inside, too, for the page to show: without the image's own digest, which nothing inside can name.
 //
 //   Debian packages with a file left   usr/share/petiole/packages.tsv, written by image/rootfs.sh
 //   Node                               package-lock.json
@@ -55,11 +56,11 @@ export async function contentsOf(root: string, nodeBinary: string, architecture:
   };
 }
 
-/** The document, as text. `epoch` in seconds; `digest`: of the image it describes. */
-export function bomOf(contents: Contents, version: string, license: string, digest: string, epoch: number): string {
+/** The document, as text. `epoch` in seconds; `digest`: of the image it describes; null: it is about to be part of it. */
+export function bomOf(contents: Contents, version: string, license: string, digest: string | null, epoch: number): string {
   const { components } = contents;
   const hash = createHash("sha256")
-    .update(digest + JSON.stringify(components))
+    .update((digest ?? "") + JSON.stringify(components))
     .digest("hex");
   const serial = `${hash.slice(0, 8)}-${hash.slice(8, 12)}-5${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
   const petiole = {
@@ -67,7 +68,7 @@ export function bomOf(contents: Contents, version: string, license: string, dige
     "bom-ref": "petiole",
     name: "petiole",
     version,
-    hashes: [{ alg: "SHA-256", content: digest.replace("sha256:", "") }],
+    ...(digest !== null && { hashes: [{ alg: "SHA-256", content: digest.replace("sha256:", "") }] }),
     licenses: [{ license: { id: license } }],
   };
   return `${JSON.stringify(
@@ -81,7 +82,7 @@ export function bomOf(contents: Contents, version: string, license: string, dige
       dependencies: [{ ref: "petiole", dependsOn: components.map(({ purl }) => purl) }],
     },
     undefined,
-    2,
+    digest === null ? 0 : 2,
   )}\n`;
 }
 

@@ -7,6 +7,7 @@
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { findNatsServer } from "../../../scripts/lib/nats-server.ts";
+import type { KeyPair } from "../../support/certificates.ts";
 import type { NetNamespaces } from "../../support/net-namespaces.ts";
 import { SpawnedProcess } from "../../support/processes.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
@@ -16,12 +17,16 @@ const PATIENCE_MS = 60_000;
 
 export const DEVICE = { user: "device-1", password: "device-password" } as const;
 
-const HUB = `
+/** `tls`: the hub's own certificate and key; absent: leaf connections in clear. */
+function hubConfig(tls: KeyPair | undefined): string {
+  const secure = tls === undefined ? "" : `, tls { cert_file: "${tls.cert}", key_file: "${tls.key}" }`;
+  return `
 listen: "10.77.0.2:4222"
 server_name: hub
-leafnodes { listen: "10.77.0.2:7422" }
+leafnodes { listen: "10.77.0.2:7422"${secure} }
 accounts { APP { users: [ { user: app, password: app-password }, { user: leaf, password: leaf-password } ] } }
 `;
+}
 
 /** What a box on that network is told. Laid over: `more`. */
 export function boxSettings(more: Readonly<Record<string, unknown>> = {}): string {
@@ -53,10 +58,10 @@ export class Stranger implements AsyncDisposable {
   readonly #program: SpawnedProcess;
   #hub: SpawnedProcess | undefined;
 
-  static async come(net: NetNamespaces): Promise<Stranger> {
+  static async come(net: NetNamespaces, tls?: KeyPair): Promise<Stranger> {
     await using scope = new AsyncDisposableStack();
     const folder = scope.use(await tempFolder("petiole-stranger"));
-    await fs.writeFile(path.join(folder.path, "hub.conf"), HUB);
+    await fs.writeFile(path.join(folder.path, "hub.conf"), hubConfig(tls));
     const [command, ...args] = net.command("peer");
     const program = scope.use(await SpawnedProcess.start(command, [...args, process.execPath, PROGRAM]));
     const stranger = new Stranger(net.command("peer"), folder.path, program);
@@ -110,6 +115,17 @@ export class Stranger implements AsyncDisposable {
   /** Resolves when the listener at the hub has got that. */
   async hears(subject: string, word: string): Promise<void> {
     await this.#program.says(new RegExp(`^got ${subject.replaceAll(".", "\\.")} ${word}$`, "m"), PATIENCE_MS);
+  }
+
+  /** When that was measured, by its own header. */
+  async measured(subject: string, word: string): Promise<string> {
+    const line = new RegExp(`^time ${subject.replaceAll(".", "\\.")} ${word} (\\S+)$`, "m");
+    return (await this.#program.says(line, PATIENCE_MS))[1]!;
+  }
+
+  /** Somebody at the hub says that. */
+  async hubPublish(subject: string, word: string): Promise<void> {
+    await this.#asks(`hub publish ${subject} ${word}`, new RegExp(`^published ${word}$`, "m"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
