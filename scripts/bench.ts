@@ -1,4 +1,4 @@
-// Measures the spoke beside nats-server as leaf, on this machine in one run. What is measured and how: lib/bench/.
+// Measures the spoke beside nats-server as leaf and mosquitto with a bridge, on this machine in one run. What is measured and how: lib/bench/.
 //
 //   devices (MQTT) ─▶ leaf under test ─▶ TLS first ─▶ hub ─▶ subscriber          one hub, one leaf at a time under load
 //
@@ -7,10 +7,15 @@
 import * as fs from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
+import { benchAll } from "./lib/bench/all.ts";
 import { Site } from "./lib/bench/bench-site.ts";
 import { type Cores, chooseCores } from "./lib/bench/cores.ts";
 import { breakDown, type CpuProfile, formatBreakdown, type Window } from "./lib/bench/cpu-profile.ts";
 import { benchFleet } from "./lib/bench/fleet.ts";
+import { benchHostile } from "./lib/bench/hostile.ts";
+import { benchIdle } from "./lib/bench/idle.ts";
+import { benchInterest } from "./lib/bench/interest.ts";
+import { mosquittoVersion, startBridge } from "./lib/bench/mosquitto-bridge.ts";
 import { benchMqtt } from "./lib/bench/mqtt.ts";
 import { benchNats } from "./lib/bench/nats.ts";
 import { type BenchOptions, HELP, PAYLOAD_BYTES, PUBLISHERS, parseOptions } from "./lib/bench/options.ts";
@@ -18,13 +23,14 @@ import { benchOutbox } from "./lib/bench/outbox.ts";
 import { formatReport, type Report, ratiosOf, type Sample, TITLES, workloadReports } from "./lib/bench/report.ts";
 import { benchS2 } from "./lib/bench/s2.ts";
 import { benchSerial } from "./lib/bench/serial.ts";
+import { benchStart } from "./lib/bench/start.ts";
 import { ACCOUNTS, buildSpoke, openStage, type Stage, startPeer, startSpoke, type WorkloadName } from "./lib/bench/systems.ts";
 import { nowNs } from "./lib/bench/worker-channel.ts";
 import { evenly, runPaced, runSaturated } from "./lib/bench/workloads.ts";
 import { abortOnInterrupt } from "./lib/interrupt.ts";
 import { ROOT } from "./lib/suites.ts";
 
-const WORKLOADS: readonly WorkloadName[] = ["qos0", "qos1", "paced"];
+const WORKLOADS: readonly WorkloadName[] = ["qos0", "qos1", "paced", "gathered"];
 /** First guess of a rate, messages a second; the warm-up finds the real one. */
 const RATE_GUESS = { qos0: 20_000, qos1: 4_000 } as const;
 /** How long the first, rough run takes at the guessed rate. */
@@ -33,20 +39,39 @@ const PROFILE_SECONDS = 6;
 const PROFILE_INTERVAL_US = 500;
 const TMPFS = 0x01021994;
 
+/** What has a command line of its own: `scripts/bench NAME`. */
+const PARTS: Readonly<Record<string, (args: readonly string[], signal: AbortSignal) => Promise<void>>> = {
+  all: benchAll,
+  s2: benchS2,
+  fleet: benchFleet,
+  nats: benchNats,
+  mqtt: benchMqtt,
+  outbox: benchOutbox,
+  serial: benchSerial,
+  start: benchStart,
+  idle: benchIdle,
+  interest: benchInterest,
+  hostile: benchHostile,
+};
+
 const say = (line: string) => void process.stderr.write(`petiole: ${line}\n`);
 
 async function bench(options: BenchOptions, signal: AbortSignal): Promise<Report> {
   await using scope = new AsyncDisposableStack();
   const cores = await chooseCores();
-  const stage = scope.use(await openStage(cores, say));
+  const stage = scope.use(await openStage(cores, options.compression, say));
   const program = await buildSpoke(stage);
   const sites: Site[] = [];
+  const mosquitto = await mosquittoVersion();
   for (const [account, start] of [
     [ACCOUNTS.spoke, () => startSpoke(stage, program)],
     [ACCOUNTS.peer, () => startPeer(stage, false)],
     [ACCOUNTS.synced, () => startPeer(stage, true)],
+    [ACCOUNTS.gatherer, () => startSpoke(stage, program, { isGathering: true })],
+    [ACCOUNTS.bridge, mosquitto === undefined ? undefined : () => startBridge(stage)],
   ] as const) {
     signal.throwIfAborted();
+    if (start === undefined) continue;
     const system = scope.use(await start());
     sites.push(scope.use(await Site.open(system, account, stage, signal)));
   }
@@ -74,14 +99,18 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<Report
   };
 }
 
+function isSaturated(workload: WorkloadName): workload is "qos0" | "qos1" {
+  return workload === "qos0" || workload === "qos1";
+}
+
 /** Twice: roughly, to learn the rate; then for as long as just-in-time compilers need. */
 async function warmUp(site: Site, workload: WorkloadName, options: BenchOptions, rates: Map<string, number>): Promise<void> {
-  if (workload !== "paced") await runOnce(site, workload, options, ROUGH_SECONDS, rates);
+  if (isSaturated(workload)) await runOnce(site, workload, options, ROUGH_SECONDS, rates);
   await runOnce(site, workload, options, options.warmupSeconds, rates);
 }
 
 async function runOnce(site: Site, workload: WorkloadName, options: BenchOptions, seconds: number, rates: Map<string, number>) {
-  if (workload === "paced") return await runPaced(site, options.pacedSeconds);
+  if (!isSaturated(workload)) return await runPaced(site, options.pacedSeconds);
   const key = `${site.system.name} ${workload}`;
   const count = evenly((rates.get(key) ?? RATE_GUESS[workload]) * seconds);
   const metrics = await runSaturated(site, { qos: workload === "qos0" ? 0 : 1, count, inflight: options.inflight });
@@ -100,13 +129,19 @@ async function facts(stage: Stage, cores: Cores, options: BenchOptions, loadBefo
   const { type } = await fs.statfs(stage.folder);
   const notes = [
     cores.note,
-    "compression off on both: ours is not there yet, nats-server's default would be s2_auto",
+    `TLS first on all; compression ${options.compression} on the leaf links, MQTT has none`,
+    "mosquitto runs with its bridge to the MQTT port of a hub of its own: what its subscriber sees has passed that hub's JetStream at QoS 1",
     "rates hold for this machine with the load on its other core; where the leaf's CPU is below 95 % of a core, the load side was the limit",
     "bytes to the hub: TCP payload with TLS, by the kernel's count for the leaf's socket; not measured where iproute2 (ss) is missing",
   ];
   if (type === TMPFS) notes.push(`${os.tmpdir()} is in memory: fdatasync costs nothing there, set TMPDIR to a folder on a disk`);
   return {
-    versions: { petiole: version, node: process.version, "nats-server": stage.natsServer.version },
+    versions: {
+      petiole: version,
+      node: process.version,
+      "nats-server": stage.natsServer.version,
+      mosquitto: (await mosquittoVersion()) ?? "not installed",
+    },
     machine: {
       cpu: os.cpus()[0]?.model ?? "unknown",
       processors: os.availableParallelism(),
@@ -128,11 +163,11 @@ async function facts(stage: Stage, cores: Cores, options: BenchOptions, loadBefo
 
 /** The spoke alone, once per workload, each time from its start; only what follows the warm-up is looked at. */
 async function profile(options: BenchOptions, signal: AbortSignal): Promise<string> {
-  await using stage = await openStage(await chooseCores(), say);
+  await using stage = await openStage(await chooseCores(), options.compression, say);
   const program = await buildSpoke(stage);
   const map = JSON.parse(await fs.readFile(`${program}.map`, "utf8"));
   const texts: string[] = [];
-  for (const workload of WORKLOADS) {
+  for (const workload of WORKLOADS.filter((each) => each !== "gathered")) {
     const folder = await fs.mkdtemp(path.join(stage.folder, "profile-"));
     const nodeFlags = ["--cpu-prof", `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${PROFILE_INTERVAL_US}`];
     await using spoke = await startSpoke(stage, program, { nodeFlags });
@@ -157,12 +192,8 @@ async function profile(options: BenchOptions, signal: AbortSignal): Promise<stri
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === "fleet") return await benchFleet(args.slice(1), abortOnInterrupt());
-  if (args[0] === "nats") return await benchNats(args.slice(1), abortOnInterrupt());
-  if (args[0] === "mqtt") return await benchMqtt(args.slice(1), abortOnInterrupt());
-  if (args[0] === "outbox") return await benchOutbox(args.slice(1), abortOnInterrupt());
-  if (args[0] === "serial") return await benchSerial(args.slice(1), abortOnInterrupt());
-  if (args[0] === "s2") return await benchS2(args.slice(1), abortOnInterrupt());
+  const part = PARTS[args[0] ?? ""];
+  if (part !== undefined) return await part(args.slice(1), abortOnInterrupt());
   const options = parseOptions(args);
   if (typeof options === "string") {
     process.exitCode = options === HELP ? 0 : 2;

@@ -7,6 +7,7 @@ import { needPackages } from "./lib/debian.ts";
 import { fuzzStep } from "./lib/fuzz/fuzz-step.ts";
 import { abortOnInterrupt } from "./lib/interrupt.ts";
 import { findNatsServer, TESTED_LINES } from "./lib/nats-server.ts";
+import { openEvidence } from "./lib/report/evidence.ts";
 import { soakStep } from "./lib/soak/soak-step.ts";
 import { runInTurn, runStep, type Step, suiteStep } from "./lib/steps.ts";
 import { filesOf, ROOT, SUITES, type Suite, suiteOf } from "./lib/suites.ts";
@@ -113,6 +114,7 @@ if (typeof selection === "string") {
   process.exitCode = selection === HELP ? 0 : 2;
   (selection === HELP ? process.stdout : process.stderr).write(selection === HELP ? HELP : `petiole: ${selection}\n`);
 } else {
+  const leave = openEvidence("tests", "scripts/test");
   let totals: Totals;
   try {
     totals = await run(selection, abortOnInterrupt());
@@ -123,4 +125,6 @@ if (typeof selection === "string") {
   if (totals.passed + totals.failed === 0) console.log("no test was run");
   console.log(closingLine(totals));
   process.exitCode ||= totals.failed > 0 || totals.passed === 0 ? 1 : 0;
+  const isWhole = selection.suites.length === 0 && selection.files.length === 0;
+  if (isWhole) await leave(totals, Number(process.exitCode));
 }

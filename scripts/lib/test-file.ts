@@ -93,7 +93,7 @@ export async function runInProcess(files: readonly string[], options: FileOption
   else if (totals?.passed === 0 && failed === 0 && skipped.length === 0) fault("holds no test");
   else if (end !== "code 0" && failed === 0) fault(`ended with ${end}`);
   else if (totals === undefined && failed === 0) fault(`ended before its tests did: ${whyLate(events)}`);
-  else if (failed === 0) {
+  else if (failed === 0 && files.length > 1) {
     const holding = new Set(events.flatMap((event) => (event.kind === "held" ? [path.resolve(event.file)] : [])));
     for (const file of files.filter((each) => !holding.has(path.resolve(each)))) fault(`${file} holds no test`);
   }

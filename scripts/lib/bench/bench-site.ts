@@ -33,7 +33,8 @@ export class Site implements AsyncDisposable {
     await using scope = new AsyncDisposableStack();
     const load = scope.use(await Worker.start("load-worker.ts", stage.cores, signal));
     const subscriber = scope.use(await Worker.start("subscriber-worker.ts", stage.cores, signal));
-    await subscriber.request("connect", { port: stage.hub.clientPort, subject: "sensors.>", ...appUser(account) });
+    const { clientPort } = system.hub ?? stage.hub;
+    await subscriber.request("connect", { port: clientPort, subject: "sensors.>", ...appUser(account) });
     await load.request("connect", { port: system.mqttPort, ...DEVICE });
     const site = new Site(system, stage, load, subscriber, scope.move());
     try {
@@ -54,7 +55,7 @@ export class Site implements AsyncDisposable {
   }
 
   figures(): Promise<ProcessFigures> {
-    return readFigures(this.system.pid, this.#stage.hub.leafPort, this.#stage.cores.leaf);
+    return readFigures(this.system.pid, this.system.hub?.linkPort ?? this.#stage.hub.leafPort, this.#stage.cores.leaf);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -117,7 +117,7 @@ export async function benchNats(args: readonly string[], signal: AbortSignal): P
     await measureMemory(() => startPeer(folder, cores, peer.path)),
   ];
   const servers = [scope.use(await startSpoke(folder, cores)), scope.use(await startPeer(folder, cores, peer.path))];
-  const stage = scope.use(await openStage(cores, (line) => process.stderr.write(`petiole: ${line}\n`)));
+  const stage = scope.use(await openStage(cores, "off", (line) => process.stderr.write(`petiole: ${line}\n`)));
   const program = path.join(folder, "petiole.js");
   const linked = [
     scope.use(await startLinked("spoke", await spokeWithUplink(stage, program, SETTINGS))),

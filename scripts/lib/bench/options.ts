@@ -2,19 +2,26 @@
 
 import { parseArgs } from "node:util";
 
-export const HELP = `usage: scripts/bench [--quick] [--rounds N] [--inflight N] [--json] [--profile]
+export const HELP = `usage: scripts/bench [--quick] [--rounds N] [--inflight N] [--compression MODE] [--json] [--profile]
+       scripts/bench all [--help]
        scripts/bench s2 [--help]
        scripts/bench fleet [--help]
        scripts/bench nats [--help]
        scripts/bench mqtt [--help]
        scripts/bench outbox [--help]
        scripts/bench serial [--help]
+       scripts/bench start [--help]
+       scripts/bench idle [--help]
+       scripts/bench interest [--help]
+       scripts/bench hostile [--help]
 
-Runs the spoke and nats-server as leaf (with its own MQTT) side by side against one TLS-first hub on loopback, in interleaved
-rounds: MQTT QoS 0 and QoS 1 at saturation, and 2,000 messages a second at QoS 0. Prints a table and the ratios.
+Runs the spoke, nats-server as leaf (with its own MQTT) and mosquitto with a bridge side by side, TLS-first, on loopback, in interleaved
+rounds: MQTT QoS 0 and QoS 1 at saturation, and 2,000 messages a second at QoS 0, the spoke flushing at once and after 10 ms. Prints a
+table and the ratios.
   --quick        fewer and shorter rounds: within a minute
   --rounds N     how many rounds (default 5; with --quick 3)
   --inflight N   unacknowledged QoS 1 messages per publisher (default 20)
+  --compression  of the leaf links, in nats-server's words (default s2_fast: s2_auto does not compress on loopback)
   --json         a machine-readable answer on standard output instead of the table
   --profile      instead: runs the spoke alone under a CPU profile, once per workload, and prints where the time goes
 
@@ -27,6 +34,7 @@ export interface BenchOptions {
   readonly isJson: boolean;
   readonly isProfile: boolean;
   readonly inflight: number;
+  readonly compression: string;
   /** Of one saturated run, and of the run that warms it up, in seconds at the rate found before. */
   readonly saturatedSeconds: number;
   readonly warmupSeconds: number;
@@ -39,6 +47,7 @@ export const PAYLOAD_BYTES = 120;
 export const PACED_RATE = 2_000;
 /** Above the packet ids that a publisher's ring holds, nothing more can be unacknowledged. */
 export const INFLIGHT_MAX = 1_000;
+const COMPRESSIONS = ["off", "s2_uncompressed", "s2_fast", "s2_better", "s2_best"];
 
 /** The options, or what to tell the user: the help, or a fault. */
 export function parseOptions(args: readonly string[]): BenchOptions | string {
@@ -53,7 +62,10 @@ export function parseOptions(args: readonly string[]): BenchOptions | string {
   const inflight = Number(values.inflight);
   if (!isCount(rounds, 100)) return `--rounds wants a number from 1 to 100, got "${values.rounds}"`;
   if (!isCount(inflight, INFLIGHT_MAX)) return `--inflight wants a number from 1 to ${INFLIGHT_MAX}, got "${values.inflight}"`;
+  if (!COMPRESSIONS.includes(values.compression))
+    return `--compression wants one of ${COMPRESSIONS.join(", ")}, got "${values.compression}"`;
   return {
+    compression: values.compression,
     rounds,
     inflight,
     isQuick: values.quick,
@@ -76,6 +88,7 @@ function parse(args: readonly string[]) {
       quick: { type: "boolean", default: false },
       rounds: { type: "string" },
       inflight: { type: "string", default: "20" },
+      compression: { type: "string", default: "s2_fast" },
       json: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },

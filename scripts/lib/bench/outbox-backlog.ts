@@ -24,7 +24,7 @@ const STREAM = { name: "SENSORS", subjects: ["sensors.>"] };
 const PUBLISHERS = 10;
 const INFLIGHT = 200;
 /** Held until somebody listens: the stream at the hub is made after the link. */
-const KEEP_ALL = { rules: [{ subjects: [">"], keep: "always" }], max_messages: 100_000_000 };
+export const KEEP_ALL = { rules: [{ subjects: [">"], keep: "always" }], max_messages: 100_000_000 };
 const QUIET_MS = 20_000;
 const PROFILE_INTERVAL_US = 500;
 const LINKED_WITHIN_MS = 30_000;
@@ -117,7 +117,11 @@ export async function profileDrain(stage: OutboxStage, messages: number, signal:
   return formatBreakdown(title, breakDown(profile, map, window), 30);
 }
 
-async function fillSpoke(stage: OutboxStage, messages: number, signal: AbortSignal): Promise<{ template: string; mib: number }> {
+export async function fillSpoke(
+  stage: OutboxStage,
+  messages: number,
+  signal: AbortSignal,
+): Promise<{ template: string; mib: number }> {
   const dataDir = path.join(stage.folder, "backlog");
   await using spoke = await startSpoke(stage, { dataDir, outbox: KEEP_ALL });
   await using load = await Worker.start("outbox-load-worker.ts", stage.cores, signal);
@@ -134,7 +138,11 @@ async function fillSpoke(stage: OutboxStage, messages: number, signal: AbortSign
   return { template: dataDir, mib };
 }
 
-async function fillPeer(stage: OutboxStage, messages: number, signal: AbortSignal): Promise<{ template: string; mib: number }> {
+export async function fillPeer(
+  stage: OutboxStage,
+  messages: number,
+  signal: AbortSignal,
+): Promise<{ template: string; mib: number }> {
   const store = path.join(stage.folder, "peer-backlog");
   await using peer = await startPeer(stage, { store, synced: false, mqtt: false });
   await using stream = await BenchStream.open(peer.port, DEVICE, STREAM);
@@ -219,7 +227,7 @@ async function untilLinked(port: number): Promise<void> {
   }
 }
 
-async function copyOf(template: string, stage: OutboxStage, scope: AsyncDisposableStack): Promise<string> {
+export async function copyOf(template: string, stage: OutboxStage, scope: AsyncDisposableStack): Promise<string> {
   const copy = await fs.mkdtemp(path.join(stage.folder, "copy-"));
   await fs.cp(template, copy, { recursive: true, filter: (from) => !from.endsWith(".sock") });
   scope.defer(() => fs.rm(copy, { recursive: true, force: true, maxRetries: 3 }));

@@ -71,9 +71,14 @@ export interface SpokeAt {
   readonly dataDir: string;
   readonly nodeFlags?: readonly string[];
   readonly outbox?: { readonly [key: string]: Json };
+  /** Settings beside or instead of those below. */
+  readonly more?: { readonly [key: string]: Json };
 }
 
-export async function startSpoke(stage: OutboxStage, { dataDir, nodeFlags = [], outbox = {} }: SpokeAt): Promise<Running> {
+export async function startSpoke(
+  stage: OutboxStage,
+  { dataDir, nodeFlags = [], outbox = {}, more = {} }: SpokeAt,
+): Promise<Running> {
   const settings = {
     server_name: "bench-spoke",
     accounts: [{ name: "EDGE", users: [DEVICE] }],
@@ -92,6 +97,7 @@ export async function startSpoke(stage: OutboxStage, { dataDir, nodeFlags = [], 
     mqtt: { listen: "127.0.0.1:0" },
     monitor: null,
     outbox: { free_reserve: "0B", max_bytes: "4GiB", ...outbox },
+    ...more,
   };
   await fs.mkdir(dataDir, { recursive: true });
   await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(settings));
@@ -105,9 +111,11 @@ export interface PeerAt {
   readonly synced: boolean;
   /** With its MQTT door; else with a JetStream domain that the hub can draw from. */
   readonly mqtt: boolean;
+  /** Where that door is; by default anywhere. */
+  readonly mqttPort?: number;
 }
 
-export async function startPeer(stage: OutboxStage, { store, synced, mqtt }: PeerAt): Promise<Running> {
+export async function startPeer(stage: OutboxStage, { store, synced, mqtt, mqttPort = -1 }: PeerAt): Promise<Running> {
   const { certs, cores } = stage;
   const { user, password } = leafUser(synced ? ACCOUNTS.synced : ACCOUNTS.peer);
   const config = {
@@ -119,7 +127,7 @@ export async function startPeer(stage: OutboxStage, { store, synced, mqtt }: Pee
       ...(synced ? { sync_interval: "always" } : {}),
       ...(mqtt ? {} : { domain: LEAF_DOMAIN }),
     },
-    ...(mqtt ? { mqtt: { host: "127.0.0.1", port: -1 } } : {}),
+    ...(mqtt ? { mqtt: { host: "127.0.0.1", port: mqttPort } } : {}),
     accounts: { EDGE: { users: [DEVICE], jetstream: "enabled" } },
     leafnodes: {
       reconnect: "250ms",

@@ -64,7 +64,7 @@ export async function benchOutbox(args: readonly string[], signal: AbortSignal):
   const messages = values.quick ? 200_000 : 1_000_000;
   const loadBefore = os.loadavg()[0]!;
   await using scope = new AsyncDisposableStack();
-  const stage = await openStage(scope);
+  const stage = await openOutboxStage(scope);
   if (values.profile) {
     process.stdout.write(await profileDrain(stage, messages, signal));
     return;
@@ -93,7 +93,7 @@ export async function benchOutbox(args: readonly string[], signal: AbortSignal):
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatOutbox(report));
 }
 
-async function openStage(scope: AsyncDisposableStack): Promise<OutboxStage> {
+export async function openOutboxStage(scope: AsyncDisposableStack): Promise<OutboxStage> {
   const cores = await chooseCores();
   if (cores.load !== null) await runCommand("taskset", ["--all-tasks", "--cpu-list", "-p", cores.load, String(process.pid)]);
   const folder = scope.use(await tempFolder("petiole-bench-outbox")).path;

@@ -63,7 +63,7 @@ export function parseCoreBusyMs(stat: string, core: string): number | null {
   return (user! + nice! + system! + irq! + softirq! + (steal ?? 0)) * TICK_MS;
 }
 
-async function readWire(pid: number, peerPort: number): Promise<WireFigures | null> {
+export async function readWire(pid: number, peerPort: number): Promise<WireFigures | null> {
   const filter = ["state", "established", "dport", "=", `:${peerPort}`];
   const answer = await tryCommand("ss", ["-tinpHO", ...filter]).catch(() => undefined); // no iproute2 here
   return answer?.code === 0 ? parseWire(answer.stdout, pid) : null;

@@ -44,6 +44,7 @@ export const TITLES: Readonly<Record<WorkloadName, string>> = {
   qos0: "MQTT QoS 0, saturated",
   qos1: "MQTT QoS 1, saturated",
   paced: "MQTT QoS 0, 2,000 messages/s in an open loop",
+  gathered: "the same, the spoke gathers for 10 ms before it flushes",
 };
 
 interface Row {
@@ -55,7 +56,8 @@ interface Row {
   readonly ratios?: Readonly<Partial<Record<WorkloadName, string | null>>>;
 }
 
-const ALL = ["qos0", "qos1", "paced"] as const;
+const ALL = ["qos0", "qos1", "paced", "gathered"] as const;
+const PACED = ["paced", "gathered"] as const;
 
 const ROWS: readonly Row[] = [
   { metric: "rate", label: "messages/s at the hub", digits: 0, workloads: ALL, ratios: { qos0: null, qos1: "≥ 1.5" } },
@@ -64,7 +66,7 @@ const ROWS: readonly Row[] = [
     label: "CPU of the leaf, µs/message",
     digits: 2,
     workloads: ALL,
-    ratios: { qos0: "≤ 0.8", qos1: null, paced: "≤ 0.5" },
+    ratios: { qos0: "≤ 0.8", qos1: null, paced: "≤ 0.5", gathered: null },
   },
   { metric: "cpu_percent", label: "CPU of the leaf, % of a core", digits: 1, workloads: ALL },
   { metric: "kernel_percent", label: "  of which in the kernel, %", digits: 0, workloads: ALL },
@@ -74,13 +76,13 @@ const ROWS: readonly Row[] = [
     label: "bytes to the hub/message",
     digits: 1,
     workloads: ALL,
-    ratios: { qos0: null, qos1: null, paced: "≤ 0.9" },
+    ratios: { qos0: null, qos1: null, paced: "≤ 0.9", gathered: "≤ 0.25" },
   },
   { metric: "wire_segments", label: "TCP segments/message", digits: 3, workloads: ALL },
-  { metric: "latency_p50_ms", label: "latency p50, ms", digits: 3, workloads: ["paced"], ratios: { paced: "≤ 1.0" } },
-  { metric: "latency_p99_ms", label: "latency p99, ms", digits: 3, workloads: ["paced"], ratios: { paced: "≤ 1.0" } },
-  { metric: "late_p50_ms", label: "  load itself late, p50, ms", digits: 3, workloads: ["paced"] },
-  { metric: "late_p99_ms", label: "  load itself late, p99, ms", digits: 3, workloads: ["paced"] },
+  { metric: "latency_p50_ms", label: "latency p50, ms", digits: 3, workloads: PACED, ratios: { paced: "≤ 1.0", gathered: null } },
+  { metric: "latency_p99_ms", label: "latency p99, ms", digits: 3, workloads: PACED, ratios: { paced: "≤ 1.0", gathered: null } },
+  { metric: "late_p50_ms", label: "  load itself late, p50, ms", digits: 3, workloads: PACED },
+  { metric: "late_p99_ms", label: "  load itself late, p99, ms", digits: 3, workloads: PACED },
   { metric: "rss_mib", label: "RSS at the end, MiB", digits: 1, workloads: ALL, ratios: { qos0: null, qos1: null, paced: null } },
   { metric: "disk_bytes", label: "bytes to flash/message", digits: 1, workloads: ALL },
   { metric: "lost", label: "sent and not arrived", digits: 0, workloads: ALL },
@@ -124,7 +126,7 @@ export function ratiosOf(samples: readonly Sample[], systems: readonly ReportedS
   const [ours, ...peers] = systems;
   return ALL.flatMap((workload) =>
     peers
-      .filter((peer) => peer.workloads.includes(workload))
+      .filter((peer) => peer.name !== ours!.name && peer.workloads.includes(workload))
       .flatMap((peer) =>
         ROWS.flatMap(({ metric, ratios }) => {
           const target = ratios?.[workload];
@@ -133,7 +135,9 @@ export function ratiosOf(samples: readonly Sample[], systems: readonly ReportedS
           const theirs = new Map(of(peer.name).map(({ round, metrics }) => [round, metrics[metric]] as const));
           const each = of(ours!.name).map(({ round, metrics }) => quotient(metrics[metric], theirs.get(round)));
           const spread = spreadOf(each);
-          return spread === undefined ? [] : [{ workload, metric, peer: peer.name, target, ...spread }];
+          if (spread === undefined) return [];
+          const isAim = !peer.name.startsWith("mosquitto"); // the design measures itself against nats-server
+          return [{ workload, metric, peer: peer.name, target: isAim ? target : null, ...spread }];
         }),
       ),
   );

@@ -10,11 +10,13 @@ const LOOK_MS = 5;
 
 const arrivals = new Arrivals();
 let lastAt = 0;
+/** 0: nothing yet. */
+let firstAt = 0;
 let base = 0;
 let closed = "";
 let ready = Promise.withResolvers<void>();
 
-/** Subscribes and resolves once the hub has answered a PING sent after the SUB. */
+/** Subscribes to one subject or several and resolves once the hub has answered a PING sent after the SUB. */
 async function connect({ port, user, password, subject }: Command): Promise<object> {
   const socket = net.connect({
     host: "127.0.0.1",
@@ -26,7 +28,10 @@ async function connect({ port, user, password, subject }: Command): Promise<obje
         const now = nowNs();
         const before = arrivals.count;
         arrivals.feed(buffer.subarray(0, bytes), now);
-        if (arrivals.count > before) lastAt = now; // the hub's PINGs are no arrivals
+        if (arrivals.count > before) {
+          lastAt = now; // the hub's PINGs are no arrivals
+          firstAt ||= now;
+        }
         for (; arrivals.pings > 0; arrivals.pings--) socket.write("PONG\r\n");
         ready.resolve();
         return true;
@@ -37,10 +42,17 @@ async function connect({ port, user, password, subject }: Command): Promise<obje
   const login = { user, pass: password, verbose: false, pedantic: false, headers: true, lang: "bench", version: "1" };
   await ready.promise; // its INFO
   ready = Promise.withResolvers();
-  socket.write(`CONNECT ${JSON.stringify(login)}\r\nSUB ${subject} 1\r\nPING\r\n`);
+  socket.write(`CONNECT ${JSON.stringify(login)}\r\n${subscriptions(subject as string | string[])}PING\r\n`);
   await ready.promise; // its PONG, or a complaint
   if (arrivals.error !== undefined) throw new Error(`the hub said ${arrivals.error}`);
   return {};
+}
+
+function subscriptions(subject: string | string[]): string {
+  return [subject]
+    .flat()
+    .map((each, index) => `SUB ${each} ${index + 1}\r\n`)
+    .join("");
 }
 
 function reset({ stamps }: Command): object {
@@ -48,6 +60,7 @@ function reset({ stamps }: Command): object {
   arrivals.latencies.length = 0;
   arrivals.hasStamps = stamps === true;
   lastAt = nowNs();
+  firstAt = 0;
   return {};
 }
 
@@ -64,7 +77,7 @@ async function wait({ count, quietMs }: Command): Promise<object> {
   }
   const complaint = arrivals.error ?? closed;
   if (complaint !== "") throw new Error(`the hub dropped the subscriber: ${complaint}`);
-  return { arrived: arrivals.count - base, lastAt, latencyMs: latencies() };
+  return { arrived: arrivals.count - base, firstAt, lastAt, latencyMs: latencies() };
 }
 
 function latencies(): object | null {

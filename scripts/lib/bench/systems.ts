@@ -13,7 +13,8 @@ import { findNatsServer } from "../nats-server.ts";
 import { daemonCommand } from "../node-flags.ts";
 import { type Cores, pinned } from "./cores.ts";
 
-export type WorkloadName = "qos0" | "qos1" | "paced";
+/** `gathered`: as `paced`, and the spoke gathers for a while before it flushes. */
+export type WorkloadName = "qos0" | "qos1" | "paced" | "gathered";
 
 /** A leaf under test. */
 export interface System extends AsyncDisposable {
@@ -22,12 +23,20 @@ export interface System extends AsyncDisposable {
   readonly mqttPort: number;
   /** What it is measured at. */
   readonly workloads: readonly WorkloadName[];
+  /** Where it links to, if not to the stage's hub. */
+  readonly hub?: LinkedHub;
   /** What a PUBACK of it means; never compare rates across different answers. */
   readonly puback: string;
   /** What it says itself that it dropped, such as "link_slow 610"; empty when nothing, or when it keeps no such account. */
   losses(): Promise<string>;
   /** Ends it politely; resolves when it has. */
   stop(): Promise<void>;
+}
+
+/** A hub as one system sees it: where its link goes, and where what came over it is heard. */
+export interface LinkedHub {
+  readonly clientPort: number;
+  readonly linkPort: number;
 }
 
 export interface Hub {
@@ -42,6 +51,8 @@ export interface Stage {
   readonly folder: string;
   readonly natsServer: { readonly path: string; readonly version: string };
   readonly certs: Certificates;
+  /** Of hub and leaves alike, in nats-server's words. */
+  readonly compression: string;
 }
 
 export const LINE = "2.15";
@@ -53,30 +64,36 @@ export const leafUser = (account: string) => ({ user: `${account}-leaf`, passwor
 export const appUser = (account: string) => ({ user: `${account}-app`, password: PASSWORD });
 
 /** Names of accounts at the hub. */
-export const ACCOUNTS = { spoke: "SPOKE", peer: "PEER", synced: "SYNCED" } as const;
+export const ACCOUNTS = { spoke: "SPOKE", gatherer: "GATHERER", peer: "PEER", synced: "SYNCED", bridge: "BRIDGE" } as const;
+/** How long the gathering spoke waits before a flush. */
+export const GATHER = "10ms";
 
-export async function openStage(cores: Cores, say: (line: string) => void): Promise<Stage & AsyncDisposable> {
+export async function openStage(
+  cores: Cores,
+  compression: string,
+  say: (line: string) => void,
+): Promise<Stage & AsyncDisposable> {
   await using scope = new AsyncDisposableStack();
   const folder = scope.use(await tempFolder("petiole-bench")).path;
   const certs = scope.use(await certificates());
   const natsServer = await findNatsServer(LINE, { say });
-  const hub = scope.use(await startNatsServer({ cores: cores.load, folder, natsServer }, "hub", hubConfig(certs)));
+  const hub = scope.use(await startNatsServer({ cores: cores.load, folder, natsServer }, "hub", hubConfig(certs, compression)));
   const ports = {
     clientPort: await portOf(hub, /Listening for client connections/),
     leafPort: await portOf(hub, /leafnode connections/),
   };
   const owned = scope.move();
-  return { hub: ports, cores, folder, natsServer, certs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { hub: ports, cores, folder, natsServer, certs, compression, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-function hubConfig(certs: Certificates): object {
+function hubConfig(certs: Certificates, compression: string): object {
   const users = (account: string) => ({ users: [leafUser(account), appUser(account)] });
   return {
     accounts: Object.fromEntries(Object.values(ACCOUNTS).map((account) => [account, users(account)])),
     leafnodes: {
       host: "127.0.0.1",
       port: -1,
-      compression: "off",
+      compression,
       tls: { cert_file: certs.server.cert, key_file: certs.server.key, ca_file: certs.ca, handshake_first: true },
     },
     // A subscriber that shares the processor with the hub and the load must not be cut off while it waits for its turn.
@@ -86,7 +103,12 @@ function hubConfig(certs: Certificates): object {
 }
 
 export interface SpokeOptions {
+  readonly isGathering?: boolean;
   readonly nodeFlags?: readonly string[];
+  /** At the hub; by default the spoke's. */
+  readonly account?: string;
+  /** Settings beside or instead of those below. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 /** Builds the daemon as it stands, aside: a build that somebody else starts meanwhile changes nothing here. */
@@ -106,35 +128,37 @@ export async function startSpoke(stage: Stage, program: string, options: SpokeOp
       remotes: [
         {
           urls: [`tls://127.0.0.1:${stage.hub.leafPort}`],
-          ...leafUser(ACCOUNTS.spoke),
+          ...leafUser(options.account ?? (options.isGathering ? ACCOUNTS.gatherer : ACCOUNTS.spoke)),
           tls: { handshake_first: true, ca_file: stage.certs.ca },
-          compression: "off",
+          compression: stage.compression,
+          flush_delay: options.isGathering ? GATHER : "0ms",
         },
       ],
     },
     mqtt: { listen: "127.0.0.1:0" },
     monitor: null,
     outbox: { free_reserve: "0B" },
+    ...options.more,
   };
   await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(settings));
   const args = daemonCommand(process.execPath, ...(options.nodeFlags ?? []), program, "run", "--data", dataDir);
   const spoke = await SpawnedProcess.start(...pinned(stage.cores.leaf, "env", args));
   return await asSystem(spoke, /\srunning\s.* mqtt=127\.0\.0\.1:(\d+)/, {
     name: "spoke",
-    workloads: ["qos0", "qos1", "paced"],
+    workloads: options.isGathering ? ["gathered"] : ["qos0", "qos1", "paced"],
     puback: "after the hub confirmed (PING/PONG barrier) or fdatasync, whichever came first",
     losses: () => ledgerOf(dataDir),
   });
 }
 
 /** nats-server as leaf with its own MQTT; `synced`: with the safest setting of its store. */
-export async function startPeer(stage: Stage, synced: boolean): Promise<System> {
+export async function startPeer(stage: Stage, synced: boolean, mqttHost = "127.0.0.1"): Promise<System> {
   const account = synced ? ACCOUNTS.synced : ACCOUNTS.peer;
   const name = `leaf-${account.toLowerCase()}`;
   const { user, password } = leafUser(account);
   const config = {
     jetstream: { store_dir: path.join(stage.folder, name), ...(synced ? { sync_interval: "always" } : {}) },
-    mqtt: { host: "127.0.0.1", port: -1 },
+    mqtt: { host: mqttHost, port: -1 },
     accounts: { EDGE: { users: [DEVICE], jetstream: "enabled" }, SYS: { users: [{ user: "sys", password: PASSWORD }] } },
     system_account: "SYS",
     leafnodes: {
@@ -142,7 +166,7 @@ export async function startPeer(stage: Stage, synced: boolean): Promise<System> 
         {
           url: `tls://${user}:${password}@127.0.0.1:${stage.hub.leafPort}`,
           account: "EDGE",
-          compression: "off",
+          compression: stage.compression,
           tls: { ca_file: stage.certs.ca, handshake_first: true },
         },
       ],
@@ -152,7 +176,7 @@ export async function startPeer(stage: Stage, synced: boolean): Promise<System> 
   const peer = await startNatsServer({ cores: cores.leaf, folder, natsServer }, name, config);
   return await asSystem(peer, /Listening for MQTT clients on \S+:(\d+)/, {
     name: `nats-server${synced ? ", sync always" : ""}`,
-    workloads: synced ? ["qos1"] : ["qos0", "qos1", "paced"],
+    workloads: synced ? ["qos1"] : ["qos0", "qos1", "paced", "gathered"],
     // Seen on its disk: its $MQTT_msgs stream leaves a mark of 30 bytes for a message nobody here subscribes to at QoS 1.
     puback: `after its own stream let it pass (sync_interval ${synced ? "always" : "2 min, the default"}); without a local QoS 1 subscriber no payload is kept, and what the hub got is not asked`,
     losses: async () => "",
@@ -164,10 +188,10 @@ async function ledgerOf(dataDir: string): Promise<string> {
   return remotes.flatMap(({ outbox }) => outbox.losses.map(({ reason, messages }) => `${reason} ${messages}`)).join(", ");
 }
 
-async function asSystem(
+export async function asSystem(
   running: SpawnedProcess,
   mqttPort: RegExp,
-  facts: Pick<System, "name" | "workloads" | "puback" | "losses">,
+  facts: Pick<System, "name" | "workloads" | "puback" | "losses" | "hub">,
 ): Promise<System> {
   try {
     const port = Number((await running.says(mqttPort))[1]);
@@ -184,7 +208,7 @@ async function asSystem(
   }
 }
 
-async function startNatsServer(
+export async function startNatsServer(
   place: { readonly cores: string | null; readonly folder: string; readonly natsServer: { readonly path: string } },
   name: string,
   config: object,
@@ -201,6 +225,6 @@ async function startNatsServer(
   }
 }
 
-async function portOf(server: SpawnedProcess, line: RegExp): Promise<number> {
+export async function portOf(server: SpawnedProcess, line: RegExp): Promise<number> {
   return Number((await server.says(new RegExp(`${line.source}.* on \\S+:(\\d+)`)))[1]);
 }

@@ -7,15 +7,25 @@ import { type Cores, pinned } from "./cores.ts";
 /** Above the longest run that any workload asks for. */
 const ANSWER_MS = 90_000;
 
-export type WorkerFile = "load-worker.ts" | "mqtt-load-worker.ts" | "subscriber-worker.ts" | "outbox-load-worker.ts";
+export type WorkerFile =
+  | "load-worker.ts"
+  | "mqtt-load-worker.ts"
+  | "subscriber-worker.ts"
+  | "outbox-load-worker.ts"
+  | "hostile-worker.ts"
+  | "hostile-device.ts";
+
+/** Of a worker that takes only the time nobody else wants. */
+const PATIENT = ["nice", "-n", "19"] as const;
 
 export class Worker implements AsyncDisposable {
   readonly #process: SpawnedProcess;
   readonly #signal: AbortSignal;
   #lastId = 0;
 
-  static async start(file: WorkerFile, cores: Cores, signal: AbortSignal): Promise<Worker> {
-    const [command, args] = pinned(cores.load, process.execPath, [path.join(import.meta.dirname, file)]);
+  static async start(file: WorkerFile, cores: Cores, signal: AbortSignal, isPatient = false): Promise<Worker> {
+    const words = [...(isPatient ? PATIENT : []), process.execPath, path.join(import.meta.dirname, file)];
+    const [command, args] = pinned(cores.load, words[0]!, words.slice(1));
     return new Worker(await SpawnedProcess.start(command, args), signal);
   }
 

@@ -1,0 +1,178 @@
+// test/REPORT.md from evidence: what was run, what came out, what we lose, what was survived, what nobody has tried.
+
+import type { Evidence } from "./evidence.ts";
+import { type Figure, figuresOf, isLost, isOfTime } from "./figures.ts";
+import { survivedLines } from "./survived.ts";
+
+export interface ReportInput {
+  readonly version: string;
+  readonly evidence: ReadonlyMap<string, Evidence>;
+  /** Markdown of its own. */
+  readonly knownGaps: string;
+}
+
+/** Every run that a whole report has, and how it is made. */
+const WANTED: readonly (readonly [name: string, how: string])[] = [
+  ["tests", "scripts/test"],
+  ["bench-main", "scripts/bench all"],
+  ["bench-interest", "scripts/bench all"],
+  ["bench-hostile", "scripts/bench all"],
+  ["bench-start", "scripts/bench all"],
+  ["bench-idle", "scripts/bench all"],
+  ["bench-outbox", "scripts/bench all"],
+  ["soak", "scripts/soak --json"],
+  ["simulate", "scripts/simulate --json"],
+  ["mutants", "scripts/simulate --mutants --json"],
+  ["fuzz", "scripts/fuzz"],
+];
+/** Above that, others worked on the machine while we measured. */
+const QUIET_LOAD_MAX = 1;
+
+interface Judged extends Figure {
+  /** Before the run; null: unknown. */
+  readonly load: number | null;
+}
+
+export function reportText({ version, evidence, knownGaps }: ReportInput): string {
+  const runs = [...evidence.values()];
+  const figures = runs.flatMap((run) => figuresOf(run).map((figure): Judged => ({ ...figure, load: run.load?.[0] ?? null })));
+  return [
+    `# What Petiole ${version} was put through`,
+    "",
+    "Made by `scripts/report` of what the runs below left behind; do not edit. Figures are medians of one machine in one run, peers beside",
+    "ours in the same run.",
+    "",
+    ...busyWarning(runs),
+    "## What was run",
+    "",
+    ...runLines(evidence),
+    "",
+    ...machineLines(runs),
+    "## Figures",
+    "",
+    ...figureLines(figures),
+    "## Where we lose",
+    "",
+    ...lostLines(figures),
+    "## What an acknowledgement means",
+    "",
+    ...durabilityLines(evidence.get("bench-main")),
+    "## What was survived",
+    "",
+    ...survivedLines(evidence),
+    "## Known gaps",
+    "",
+    knownGaps.trim(),
+    "",
+  ].join("\n");
+}
+
+function busyWarning(runs: readonly Evidence[]): string[] {
+  const busy = runs.filter(({ load }) => load !== null && load[0] > QUIET_LOAD_MAX);
+  if (busy.length === 0) return [];
+  return [
+    `**The machine was busy with other work in ${busy.length} of these runs** (load average above ${QUIET_LOAD_MAX} before they began; it stands beside each`,
+    "figure). Times and rates of such runs judge nothing; bytes and memory hold.",
+    "",
+  ];
+}
+
+function runLines(evidence: ReadonlyMap<string, Evidence>): string[] {
+  const rows = [["run", "command", "when", "took", "load before → after", "outcome"]];
+  for (const run of evidence.values()) {
+    const { name, command, at, seconds, load, exitCode } = run;
+    const outcome = exitCode === null ? "" : exitCode === 0 ? "well" : `exit code ${exitCode}`;
+    const took = seconds === null ? "" : `${Math.round(seconds)} s`;
+    rows.push([
+      name,
+      command && `\`${command.trim()}\``,
+      at.slice(0, 16).replace("T", " "),
+      took,
+      load?.join(" → ") ?? "",
+      outcome,
+    ]);
+  }
+  for (const [name, how] of WANTED) if (!evidence.has(name)) rows.push([name, `\`${how}\``, "**not run**", "", "", ""]);
+  return markdownTable(rows);
+}
+
+function machineLines(runs: readonly Evidence[]): string[] {
+  const facts = new Map<string, string>();
+  for (const { outcome } of runs) {
+    const { machine = {}, versions = {} } = (outcome ?? {}) as { machine?: unknown; versions?: unknown };
+    for (const [key, value] of Object.entries({ ...(versions as object), ...(machine as object) })) {
+      if (/load|after|before|processors/.test(key)) continue;
+      facts.set(key, String(value));
+    }
+  }
+  if (facts.size === 0) return [];
+  return [[...facts].map(([key, value]) => `${key} ${value}`).join(" · "), ""];
+}
+
+function figureLines(figures: readonly Judged[]): string[] {
+  if (figures.length === 0) return ["None: no part of the bench was run.", ""];
+  const rows = [["what", "spoke", "peer", "ours / theirs", "target", "verdict", "load"]];
+  for (const figure of figures) {
+    const { what, unit, ours, peer, target } = figure;
+    const theirs = peer === null ? "" : `${shown(peer.value)} ${unit} (${peer.name})`;
+    const ratio = peer === null || peer.value === 0 ? "" : (ours / peer.value).toFixed(2);
+    rows.push([
+      what,
+      `${shown(ours)} ${unit}`.trim(),
+      theirs,
+      ratio,
+      target?.text ?? "",
+      verdictOf(figure),
+      figure.load?.toFixed(1) ?? "?",
+    ]);
+  }
+  const judged = figures.filter(({ target }) => target !== null);
+  const met = judged.filter(({ target }) => target!.isMet).length;
+  return [...markdownTable(rows), "", `${met} of ${judged.length} targets met.`, ""];
+}
+
+function verdictOf(figure: Judged): string {
+  const { target, load } = figure;
+  if (target === null) return "";
+  const isBusy = isOfTime(figure) && (load === null || load > QUIET_LOAD_MAX);
+  return target.isMet ? "met" : isBusy ? "missed, on a busy machine" : "**missed**";
+}
+
+function lostLines(figures: readonly Judged[]): string[] {
+  const lost = figures.filter(isLost);
+  if (lost.length === 0) return [figures.length === 0 ? "Nothing was measured." : "Nowhere in these runs.", ""];
+  const line = ({ what, unit, ours, peer, better, load }: Judged) => {
+    const ratio = peer!.value === 0 ? "" : `, × ${(ours / peer!.value).toFixed(2)}`;
+    const wanted = better === "less" ? "less is better" : "more is better";
+    return (
+      `- ${what}: ${shown(ours)} against ${shown(peer!.value)} ${unit}`.trimEnd() +
+      ` of ${peer!.name} (${wanted}${ratio}; load ${load?.toFixed(1) ?? "?"})`
+    );
+  };
+  return [...lost.map(line), ""];
+}
+
+function durabilityLines(main: Evidence | undefined): string[] {
+  const { workloads = [] } = (main?.outcome ?? {}) as {
+    workloads?: readonly { name: string; systems: readonly { name: string; durability: string }[] }[];
+  };
+  const systems = workloads.find(({ name }) => name === "qos1")?.systems ?? [];
+  if (systems.length === 0) return ["Not measured.", ""];
+  return [
+    "Never compare rates of QoS 1 across different answers:",
+    "",
+    ...systems.map((each) => `- ${each.name}: ${each.durability}`),
+    "",
+  ];
+}
+
+function shown(value: number): string {
+  const digits = Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+/** Rows of cells, the first the titles. */
+export function markdownTable([titles, ...rows]: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(titles!), line(titles!.map(() => "---")), ...rows.map(line)];
+}
