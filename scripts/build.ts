@@ -4,7 +4,8 @@
 //   dist/petiole.js.map                   so that a stack trace names the source's lines
 //   dist/native/serialport-<cpu>.node     serialport's prebuilt binding for glibc, for each processor we support
 //   dist/package.json                     says that the program is a module, which spares Node a guess at every start
-//   dist/LICENSES.txt                     of every package inside the bundle
+//   dist/LICENSES.txt                     of every package inside the bundle and the page
+//   dist/page/                            the page's files, each in the forms a browser takes (lib/page-bundle.ts)
 //
 // Before that, the S2 codec's module is compiled anew if its source has changed (src/s2/module-bytes.ts).
 //
@@ -15,6 +16,7 @@ import * as path from "node:path";
 import * as esbuild from "esbuild";
 import { tryCommand } from "./lib/command.ts";
 import { daemonCommand } from "./lib/node-flags.ts";
+import { bundlePage } from "./lib/page-bundle.ts";
 import { buildS2Module } from "./lib/s2-module.ts";
 import { ROOT } from "./lib/suites.ts";
 
@@ -72,15 +74,29 @@ export async function build({ entry = "src/main.ts", outFolder = path.join(ROOT,
   if (result.warnings.length > 0) {
     throw new Error((await esbuild.formatMessages(result.warnings, { kind: "warning" })).join("\n"));
   }
+  const page = await bundlePage();
+  await placePage(path.join(outFolder, "page"), page.files);
   await fs.mkdir(path.join(outFolder, "native"), { recursive: true });
   for (const [processor, file] of Object.entries(BINDINGS)) {
     const bytes = await fs.readFile(path.join(ROOT, "node_modules/@serialport/bindings-cpp/prebuilds", file));
     await place(path.join(outFolder, "native", `serialport-${processor}.node`), bytes, 0o755);
   }
   await place(path.join(outFolder, "package.json"), Buffer.from('{"type":"module"}\n'), 0o644);
-  await place(path.join(outFolder, "LICENSES.txt"), Buffer.from(await licenses(Object.keys(result.metafile.inputs))), 0o644);
+  await place(
+    path.join(outFolder, "LICENSES.txt"),
+    Buffer.from(await licenses([...Object.keys(result.metafile.inputs), ...page.inputs])),
+    0o644,
+  );
   const files = result.outputFiles.toSorted((a, b) => b.path.localeCompare(a.path)); // the map first, the program last
   for (const { path: file, contents } of files) await place(file, contents, file.endsWith(".js") ? 0o755 : 0o644);
+}
+
+/** index.html last: it names the others. What an earlier build left there goes. */
+async function placePage(folder: string, files: ReadonlyMap<string, Buffer>): Promise<void> {
+  await fs.mkdir(folder, { recursive: true });
+  const inOrder = [...files].sort(([a], [b]) => Number(a.startsWith("index.html")) - Number(b.startsWith("index.html")));
+  for (const [name, bytes] of inOrder) await place(path.join(folder, name), bytes, 0o644);
+  for (const name of await fs.readdir(folder)) if (!files.has(name)) await fs.rm(path.join(folder, name), { recursive: true });
 }
 
 async function place(file: string, bytes: Uint8Array, mode: number): Promise<void> {
@@ -105,6 +121,7 @@ async function commit(): Promise<string> {
     "src",
     "package-lock.json",
     "scripts/build.ts",
+    "scripts/lib/page-bundle.ts",
   ]);
   return `${head.stdout.trim()}${changes.stdout.trim() ? "-changed" : ""}`;
 }
@@ -129,7 +146,7 @@ async function isStale(): Promise<boolean> {
   const built = await fs.stat(path.join(ROOT, "dist/petiole.js")).catch(() => undefined); // not built yet
   if (built === undefined) return true;
   const sources = await Array.fromAsync(
-    fs.glob(["src/**", "package.json", "package-lock.json", "scripts/build.ts"], { cwd: ROOT }),
+    fs.glob(["src/**", "package.json", "package-lock.json", "scripts/build.ts", "scripts/lib/page-bundle.ts"], { cwd: ROOT }),
   );
   const times = await Promise.all(sources.map(async (file) => (await fs.stat(path.join(ROOT, file))).mtimeMs)); // folders too: a file gone
   return Math.max(...times) > built.mtimeMs;

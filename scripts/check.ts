@@ -13,6 +13,7 @@ export async function check(signal: AbortSignal): Promise<Totals> {
   }
   const tools = [
     commandStep("types", "tsc", ["--noEmit", "--pretty", "false"]),
+    commandStep("types of the page", "tsc", ["--noEmit", "--pretty", "false", "--project", "src/web/page"]),
     commandStep("lint", "biome", ["check", "--error-on-warnings", "--colors=off", "."]),
   ];
   return await runTogether([...tools, ...suites], signal);

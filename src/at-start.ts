@@ -7,10 +7,10 @@ import { rmdir } from "node:fs/promises";
 import type { Env } from "#base/env.ts";
 import { isFault } from "#base/errors.ts";
 import { type SettingsDocument, SettingsFile } from "#config/settings-file.ts";
+import { beginUnconfirmed, readUnconfirmed } from "#live/unconfirmed.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { finishFactoryReset, isResetAsked } from "./factory-reset.ts";
 import { controlSocketPath } from "./spoke.ts";
-import { beginUnconfirmed, readUnconfirmed } from "./unconfirmed.ts";
 
 /** What the settings were before those that are about to run, if those wait for confirmation. `dataDir` exists. */
 export async function finishAtStart(

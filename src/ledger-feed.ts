@@ -11,8 +11,8 @@ import { timestamp } from "#base/clock.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
 import type { Origin } from "#core/sink.ts";
 import { toSubject } from "#core/subject.ts";
-import type { LedgerEntry } from "#outbox/ledger-entry.ts";
-import type { Losses } from "#outbox/losses.ts";
+import type { LedgerEntry } from "#outbox/ledger/ledger-entry.ts";
+import type { Losses } from "#outbox/ledger/losses.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
 
 const SPACING_MS: Millis = 1000;

@@ -2,6 +2,7 @@
 //
 //   exit 0  done, or nothing wrong           exit 1  faults found, or the daemon is degraded beyond work
 //   exit 2  the command line was not understood   exit 70  a bug of ours: please report it
+//   exit 75 the watchdog ended the daemon, to be started anew; where nothing else ends it, by SIGKILL
 
 import * as path from "node:path";
 import { systemClock } from "#base/clock.ts";
@@ -10,12 +11,13 @@ import { systemEntropy } from "#base/entropy.ts";
 import type { Env } from "#base/env.ts";
 import { explain, PetioleError } from "#base/errors.ts";
 import { systemExec } from "#base/exec.ts";
-import { createLog, formatLine } from "#base/log.ts";
+import { createLog, formatLine, type LogGate } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import { isBalena } from "#config/overrides.ts";
 import { systemTty } from "#ingress/serial/system-tty.ts";
 import { openS2Codec } from "#s2/codec.ts";
 import { S2Packer } from "#s2/packer.ts";
+import { systemWatchdogMachine } from "#watchdog/machine.ts";
 import { LogTail } from "#web/server/log-tail.ts";
 import { createAsker } from "./cli/ask.ts";
 import { BACKUP_HELP_TEXT, runBackup } from "./cli/backup.ts";
@@ -24,7 +26,7 @@ import { type CommandLine, misuseOf, parseCommandLine } from "./cli/command-line
 import { DOCTOR_HELP_TEXT, runDoctor } from "./cli/doctor.ts";
 import { FIREWALL_HELP_TEXT, runFirewall } from "./cli/firewall.ts";
 import { OUTBOX_HELP_TEXT, runOutbox } from "./cli/outbox.ts";
-import { pageLines } from "./cli/page-lines.ts";
+import { formatPageAccess, pageAccess } from "./cli/page-lines.ts";
 import { runDaemon } from "./cli/run.ts";
 import { runSerial, SERIAL_HELP_TEXT } from "./cli/serial.ts";
 import { fetchStatus, formatStatus } from "./cli/status.ts";
@@ -80,7 +82,9 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     case "run": {
       const page = { tail: new LogTail(), folder: path.join(import.meta.dirname, "page") };
-      return runDaemon(places, process.env, systemEnv(page.tail), process, page);
+      const gate: LogGate = { least: "info" };
+      const env = systemEnv(page.tail, gate);
+      return runDaemon(places, process.env, env, process, { ...page, gate }, systemWatchdogMachine());
     }
     case "check": {
       const report = await checkSettings({ ...places, env: process.env, disk: systemDisk() });
@@ -88,10 +92,11 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     case "status": {
       const report = await fetchStatus(controlSocketPath(dataDir));
+      const page_access = await pageAccess(systemDisk(), dataDir);
       return print(
         values.json
-          ? `${JSON.stringify(report, undefined, 2)}\n`
-          : formatStatus(report) + (await pageLines(systemDisk(), dataDir)),
+          ? `${JSON.stringify({ ...report, page_access }, undefined, 2)}\n`
+          : formatStatus(report) + formatPageAccess(page_access),
         report.health.verdict === "failed" ? 1 : 0,
       );
     }
@@ -132,10 +137,10 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** `tail`: hears every line of the log, too. */
-function systemEnv(tail?: LogTail): Env {
+/** `tail`: hears every line of the log, too. `gate`: says which lines there are. */
+function systemEnv(tail?: LogTail, gate: LogGate = { least: "info" }): Env {
   const clock = systemClock();
-  const log = createLog(clock, "info", (line) => {
+  const log = createLog(clock, gate, (line) => {
     process.stderr.write(`${formatLine(line)}\n`);
     tail?.add(line);
   });

@@ -5,10 +5,12 @@
 
 import type { Authenticator } from "#access/authenticator.ts";
 import type { Disk } from "#base/disk.ts";
-import { explain, isFault } from "#base/errors.ts";
+import { explain, isFault, PetioleError } from "#base/errors.ts";
 import type { Config } from "#config/config.ts";
 import { type Firewall, type FirewallEnv, openFirewall } from "#firewall/firewall.ts";
+import type { Ruleset } from "#firewall/ruleset.ts";
 import { wantedRuleset } from "#firewall/wanted.ts";
+import { LIVE_FILTER } from "#live/live-errors.ts";
 import { firewallDoors } from "./firewall-doors.ts";
 
 const MARK = "packet-filter";
@@ -36,8 +38,45 @@ export async function openPacketFilter(
     return firewall;
   }
   if (!wasOn) await remember(mark, env);
-  const wanted = wantedRuleset(config.firewall, firewallDoors(config), { isBalena });
-  return openFirewall(wanted, env, () => authenticator.blockedAddresses());
+  return openFirewall(rulesetOf(config, isBalena), env, () => authenticator.blockedAddresses());
+}
+
+/**
+ * Puts what `config` wants in force. Resolves with the filter that runs then, null for none. Throws LIVE_FILTER when the kernel does not
+ * take it and took what was before it.
+ */
+export async function changePacketFilter(
+  current: Firewall | null,
+  config: Config,
+  facts: PacketFilterFacts,
+  authenticator: Pick<Authenticator, "blockedAddresses">,
+  env: FirewallEnv & { readonly disk: Disk },
+): Promise<Firewall | null> {
+  if (current === null) {
+    const opened = await openPacketFilter(config, facts, authenticator, env);
+    await opened?.settled;
+    const { state, because } = opened?.status() ?? { state: "off", because: null };
+    if (state !== "failing") return opened ?? null;
+    await opened?.[Symbol.asyncDispose]();
+    throw notInForce(because);
+  }
+  const mark = `${facts.dataDir}/${MARK}`;
+  const { enabled } = config.firewall;
+  const hasFailedBefore = current.status().state === "failing";
+  if (enabled && !(await env.disk.list(facts.dataDir)).includes(MARK)) await remember(mark, env);
+  await current.change(enabled ? rulesetOf(config, facts.isBalena) : null);
+  if (!enabled && current.isRemoved) await forget(mark, env);
+  const { state, because } = current.status();
+  if (state === "failing" && !hasFailedBefore) throw notInForce(because);
+  return current;
+}
+
+function rulesetOf(config: Config, isBalena: boolean): Ruleset {
+  return wantedRuleset(config.firewall, firewallDoors(config), { isBalena });
+}
+
+function notInForce(because: string | null): PetioleError {
+  return new PetioleError(LIVE_FILTER, `the packet filter does not take the change: ${because ?? "no reason was given"}`);
 }
 
 async function remember(mark: string, { disk, log }: { readonly disk: Disk; readonly log: FirewallEnv["log"] }): Promise<void> {

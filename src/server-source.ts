@@ -48,7 +48,7 @@ type Settings = Pick<Config, "serverName" | "limits" | "leafnodes" | "noAuthUser
 /** CPU is averaged over at least this long. */
 const CPU_WINDOW_MS: Millis = 1_000;
 
-/** `nextNumber`: the one that numbers the connections of the doors, so that no leaf gets the number of a client. */
+/** `config`, `parts`: as they are whenever they are read. `nextNumber`: the one that numbers the connections of the doors, so that no leaf gets the number of a client. */
 export function openServerSource(
   config: Settings,
   facts: { readonly version: string; readonly nextNumber: () => number },
@@ -58,9 +58,13 @@ export function openServerSource(
   const startedAt = env.clock.now();
   const startedWall = env.clock.wall();
   const id = parts.nats?.serverId ?? `N${randomToken(env.entropy, 55).toUpperCase()}`;
-  const numbers = new Map(parts.uplinks.map((uplink) => [facts.nextNumber(), uplink] as const));
+  const numbered = new Map(parts.uplinks.map((uplink) => [uplink, facts.nextNumber()] as const));
+  const numbers = () => {
+    for (const uplink of parts.uplinks) if (!numbered.has(uplink)) numbered.set(uplink, facts.nextNumber()); // added meanwhile
+    return [...numbered].map(([uplink, number]) => [number, uplink] as const);
+  };
   const cpu = new CpuMeter(env.clock);
-  const leafs = () => [...numbers].flatMap(([number, uplink]) => leafReport(number, uplink) ?? []);
+  const leafs = () => numbers().flatMap(([number, uplink]) => leafReport(number, uplink) ?? []);
   const clients = () => {
     const now = env.clock.wall();
     const nats = parts.nats?.clients().map((client) => natsClientReport(client, now)) ?? [];
@@ -83,7 +87,12 @@ export function openServerSource(
     clients,
     closedClients: () => closedClients(parts),
     leafs,
-    leafFilters: (number) => displayed(numbers.get(number)?.hubFilters() ?? []),
+    leafFilters: (number) =>
+      displayed(
+        numbers()
+          .find(([each]) => each === number)?.[1]
+          .hubFilters() ?? [],
+      ),
     accounts: () => {
       const present = { clients: clients(), leafs: leafs(), traffic: trafficByAccount(parts), uplinks: parts.uplinks };
       return [...parts.accounts.values()].map((account) => accountReport(account, present));

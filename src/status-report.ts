@@ -5,18 +5,20 @@ import { formatEndpoint } from "#base/net.ts";
 import type { TimeKeeper } from "#base/time-keeper.ts";
 import type { Config } from "#config/config.ts";
 import { displaySubject } from "#core/subject.ts";
+import type { PageHost } from "#desks/page-host.ts";
 import type { Firewall, FirewallStatus } from "#firewall/firewall.ts";
 import type { HostIngress } from "#ingress/host/host-ingress.ts";
 import type { MqttIngress } from "#ingress/mqtt/mqtt-ingress.ts";
 import type { NatsIngress } from "#ingress/nats/nats-ingress.ts";
 import type { ModbusStatus } from "#ingress/serial/modbus/master.ts";
 import type { SerialIngress } from "#ingress/serial/serial-ingress.ts";
-import type { LossTotal } from "#outbox/ledger-entry.ts";
-import type { ReconcileReport as Reconciled } from "#outbox/reconcile.ts";
+import type { LossTotal } from "#outbox/ledger/ledger-entry.ts";
+import type { ReconcileReport as Reconciled } from "#outbox/reconcile/reconcile.ts";
 import { judge } from "#status/health.ts";
 import type {
   BusReport,
   ClockReport,
+  CrashReport,
   HostReport,
   LossReport,
   MqttReport,
@@ -30,13 +32,16 @@ import type {
 } from "#status/report.ts";
 import type { Store, StoreStatus } from "#store/store.ts";
 import type { Uplink } from "#uplink/uplink.ts";
+import type { CrashRecord } from "#watchdog/crash-record.ts";
+import type { Watchdog } from "#watchdog/watchdog.ts";
+import type { HistoryFeed } from "./history-feed.ts";
 
 /** How long a loss is a reason to look. */
 const LOSS_MATTERS_MS: Millis = 24 * 3_600_000;
 
 export function reportOf(
   config: Config,
-  facts: { readonly version: string },
+  facts: { readonly version: string; readonly watchdog?: Pick<Watchdog, "diskFault" | "lastCrash"> },
   parts: {
     readonly uplinks: readonly Uplink[];
     readonly mqtt: MqttIngress | null;
@@ -45,15 +50,23 @@ export function reportOf(
     readonly host?: HostIngress | null;
     readonly store?: Pick<Store, "status"> | null;
     readonly filter?: Pick<Firewall, "status"> | null;
+    readonly past?: Pick<HistoryFeed, "drain"> | null;
+    readonly page?: Pick<PageHost, "report"> | null;
+    notOpen?(): readonly string[];
   },
   now: { readonly uptimeMs: number; readonly wall: number; readonly time?: TimeKeeper },
 ): StatusReport {
-  const remotes = parts.uplinks.map(remoteReport);
+  const remotes = parts.uplinks.map((uplink) => remoteReport(uplink, parts.past ?? undefined));
   const serial = parts.serial?.status().map(serialReport) ?? [];
+  const page = parts.page?.report() ?? null;
+  const notOpen = parts.notOpen?.() ?? [];
   const fittings = {
     ...(parts.host == null ? {} : { host: hostReport(parts.host) }),
     ...(parts.store == null ? {} : { store: storeReport(parts.store.status()) }),
     ...(parts.filter == null ? {} : { packet_filter: filterReport(parts.filter.status()) }),
+    ...(page === null ? {} : { page }),
+    ...(notOpen.length === 0 ? {} : { not_open: notOpen }),
+    ...(facts.watchdog === undefined ? {} : { disk_fault: facts.watchdog.diskFault }),
   };
   const lately = { since: timestamp(now.wall - LOSS_MATTERS_MS), until: timestamp(now.wall + LOSS_MATTERS_MS) };
   return {
@@ -70,7 +83,13 @@ export function reportOf(
     nats: parts.nats === null ? null : natsReport(parts.nats),
     serial,
     ...fittings,
+    ...(facts.watchdog?.lastCrash === undefined ? {} : { last_crash: crashReport(facts.watchdog.lastCrash) }),
   };
+}
+
+/** The lines of its log stay in its file: they are many, and the report is asked for often. */
+function crashReport({ kind, reason, at, version, uptimeSeconds }: CrashRecord): CrashReport {
+  return { kind, reason, at, version, uptime_seconds: uptimeSeconds };
 }
 
 function storeReport({ keys, liveBytes, fileBytes, maxBytes, full, fault, damaged }: StoreStatus): StoreReport {
@@ -81,7 +100,7 @@ function filterReport({ state, because, lacks, drifts, lastDrift, blocked }: Fir
   return { state, because, lacks, drifts, last_drift: lastDrift, blocked };
 }
 
-function remoteReport(uplink: Uplink): RemoteReport {
+function remoteReport(uplink: Uplink, past: Pick<HistoryFeed, "drain"> | undefined): RemoteReport {
   const { name, account, link, outbox, hubInterest, isolationFault, messagesIn, reconciliation } = uplink.status();
   return {
     name,
@@ -140,13 +159,17 @@ function remoteReport(uplink: Uplink): RemoteReport {
         confirmed_seq: lane.confirmedSeq,
         committed_seq: lane.committedSeq,
         delivered: lane.delivered,
+        drain: past?.drain(name, lane.class) ?? null,
       })),
       losses: outbox.losses.map(lossReport),
       ledger_fault: outbox.ledgerFault,
       free_reserve: outbox.freeReserve,
       full: outbox.full,
+      drain: past?.drain(name) ?? null,
       suspended: outbox.suspended.map(({ subject, why }) => ({ subject: displaySubject(subject), why })),
       suspended_subjects: outbox.suspendedSubjects,
+      streams: { names: outbox.streams.streams, trouble: outbox.streams.trouble },
+      unproven: outbox.unproven,
       reconcile: reconciliation === null ? null : reconcileReport(reconciliation),
       recovery: {
         records: sum(outbox.lanes, ({ recovery }) => recovery.records),

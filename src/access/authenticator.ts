@@ -84,6 +84,15 @@ export function createAuthenticator(
   settings: AccessSettings,
   env: { readonly clock: Clock; readonly entropy: Entropy },
 ): Authenticator {
+  const { users, trusted } = whoMayComeIn(settings);
+  return new Authenticator(users, settings.noAuthUser, env, trusted);
+}
+
+/** For `Authenticator.change`. */
+export function whoMayComeIn(settings: Pick<AccessSettings, "accounts">): {
+  readonly users: readonly User[];
+  readonly trusted: readonly TrustedKey[];
+} {
   const users = settings.accounts.flatMap((account) =>
     account.users.map((user) => ({
       name: user.user,
@@ -100,18 +109,19 @@ export function createAuthenticator(
   const trusted = settings.accounts.flatMap(({ name, trustedKeys, revocations }) =>
     trustedKeys.map((key) => ({ key, account: name, revocations })),
   );
-  return new Authenticator(users, settings.noAuthUser, env, trusted);
+  return { users, trusted };
 }
 
 export class Authenticator implements Disposable {
-  readonly #users: ReadonlyMap<string, User>;
-  readonly #byNkey: ReadonlyMap<string, User>;
-  readonly #tokenUser: User | undefined;
+  #users: ReadonlyMap<string, User> = new Map();
+  #byNkey: ReadonlyMap<string, User> = new Map();
+  #tokenUser: User | undefined;
   /** By public key. */
-  readonly #trusted: ReadonlyMap<string, TrustedKey>;
+  #trusted: ReadonlyMap<string, TrustedKey> = new Map();
   /** Users that are named by the subject of a certificate. */
-  readonly #byDn: readonly (readonly [DistinguishedName, User])[];
-  readonly #noAuthUser: User | undefined;
+  #byDn: readonly (readonly [DistinguishedName, User])[] = [];
+  #noAuthUser: User | undefined;
+  readonly #noAuthName: string | null;
   readonly #clock: Clock;
   readonly #bcrypt = new BcryptVerifier();
   readonly #delays: FailureDelays;
@@ -119,7 +129,7 @@ export class Authenticator implements Disposable {
   /** Keyed hashes of passwords that were right, by user name. */
   readonly #remembered = new Map<string, Buffer>();
   /** Hashes to run unknown names against. */
-  readonly #decoys: readonly string[];
+  #decoys: readonly string[] = [];
   readonly #queue: (() => void)[] = [];
   #running = 0;
   #isClosed = false;
@@ -131,6 +141,18 @@ export class Authenticator implements Disposable {
     trusted: readonly TrustedKey[] = [],
   ) {
     this.#clock = env.clock;
+    this.#delays = new FailureDelays(env.clock, env.entropy);
+    this.#key = env.entropy.bytes(32);
+    this.#noAuthName = noAuthUser;
+    this.change(users, trusted);
+  }
+
+  /**
+   * Other users, from now on. Failures stay counted, and a password that was right stays remembered for whoever has it still. Who is in
+   * already is not looked at again: the doors do that.
+   */
+  change(users: readonly User[], trusted: readonly TrustedKey[]): void {
+    const hashes = new Map([...this.#remembered.keys()].map((name) => [name, this.#hashOf(name)]));
     this.#trusted = new Map(trusted.map((one) => [one.key, one]));
     this.#byDn = users.flatMap((user) => {
       const dn = user.name.includes("=") ? tryDistinguishedName(user.name) : undefined;
@@ -139,10 +161,9 @@ export class Authenticator implements Disposable {
     this.#users = new Map(users.map((user) => [user.name, user]));
     this.#byNkey = new Map(users.flatMap((user) => (user.nkey == null ? [] : [[user.nkey, user] as const])));
     this.#tokenUser = users.find(({ tokenHash }) => tokenHash != null);
-    this.#noAuthUser = noAuthUser === null ? undefined : this.#users.get(noAuthUser);
-    this.#delays = new FailureDelays(env.clock, env.entropy);
-    this.#key = env.entropy.bytes(32);
+    this.#noAuthUser = this.#noAuthName === null ? undefined : this.#users.get(this.#noAuthName);
     this.#decoys = users.flatMap((user) => user.passwordHash ?? []);
+    for (const [name, hash] of hashes) if (this.#hashOf(name) !== hash) this.#remembered.delete(name);
   }
 
   /** Whether anybody may come in by signing what we ask. */
@@ -269,9 +290,10 @@ export class Authenticator implements Disposable {
 
   async #verify({ address, door }: Login, name: string, password: string): Promise<Verdict> {
     const user = this.#userOf(name);
-    const own = name === TOKEN ? user?.tokenHash : user?.passwordHash;
+    const own = this.#hashOf(name);
     const hash = own ?? this.#decoyFor(name);
     const isRight = hash !== undefined && (await this.#verifyHash(hash, password));
+    if (this.#userOf(name) !== user) return refuse("busy", "the users have changed meanwhile");
     if (isRight && user !== undefined && typeof own === "string") {
       this.#remembered.set(name, this.#digest(name, password));
       return this.#admit(user, name, address, door);
@@ -280,6 +302,11 @@ export class Authenticator implements Disposable {
     if (name === TOKEN) return refuse("wrong", "the token is wrong");
     if (user === undefined) return refuse("wrong", "there is no such user");
     return refuse("wrong", user.passwordHash === null ? "this user has no password and cannot log in" : "the password is wrong");
+  }
+
+  #hashOf(name: string): string | null | undefined {
+    const user = this.#userOf(name);
+    return name === TOKEN ? user?.tokenHash : user?.passwordHash;
   }
 
   #userOf(name: string): User | undefined {

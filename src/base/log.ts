@@ -25,19 +25,25 @@ export interface LogLine {
 
 const RANK: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
+/** What a log lets through, and may be told while it is in use. */
+export interface LogGate {
+  least: Level;
+}
+
 /** A log that hands every line at or above `least` to `write`. */
-export function createLog(clock: Clock, least: Level, write: (line: LogLine) => void, part = "petiole"): Log {
+export function createLog(clock: Clock, least: Level | LogGate, write: (line: LogLine) => void, part = "petiole"): Log {
+  const gate = typeof least === "string" ? { least } : least;
   const say =
     (level: Level) =>
     (message: string, facts: Facts = {}) => {
-      if (RANK[level] >= RANK[least]) write({ wall: clock.wall(), level, part, message, facts });
+      if (RANK[level] >= RANK[gate.least]) write({ wall: clock.wall(), level, part, message, facts });
     };
   return {
     debug: say("debug"),
     info: say("info"),
     warn: say("warn"),
     error: say("error"),
-    part: (name) => createLog(clock, least, write, name),
+    part: (name) => createLog(clock, gate, write, name),
   };
 }
 

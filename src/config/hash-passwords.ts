@@ -13,19 +13,28 @@ export interface Hashed {
   readonly warnings: readonly string[];
 }
 
-/** Changes `document`, which must be valid. */
-export async function hashPasswords(document: SettingsDocument, entropy: Entropy): Promise<Hashed> {
+/** The hash that this user has of this very password already; undefined: none. */
+export type KnownHash = (user: string, kind: "password" | "token", plain: string) => Promise<string | undefined>;
+
+/** Changes `document`, which must be valid. `entropy` null: those that are not known stay plain. */
+export async function hashPasswords(
+  document: SettingsDocument,
+  entropy: Entropy | null,
+  known: KnownHash = async () => undefined,
+): Promise<Hashed> {
   const warnings: string[] = [];
   let count = 0;
   for (const user of users(document)) {
-    for (const key of ["password", "token"]) {
+    for (const key of ["password", "token"] as const) {
       const secret = user[key];
       if (typeof secret !== "string" || looksLikePasswordHash(secret)) continue;
       if (secret.length < PASSWORD_CHARS_ADVISED) {
         const name = JSON.stringify(user["user"] ?? user["nkey"]);
         warnings.push(`the ${key} of user ${name} is shorter than ${PASSWORD_CHARS_ADVISED} characters`);
       }
-      user[key] = await hashPassword(secret, entropy);
+      const hash = await known(String(user["user"] ?? user["nkey"]), key, secret);
+      if (hash === undefined && entropy === null) continue;
+      user[key] = hash ?? (await hashPassword(secret, entropy!));
       count += 1;
     }
   }

@@ -2,7 +2,7 @@
 
 import { accountsOptions } from "#access/options.ts";
 import type { Report } from "#base/fault.ts";
-import { type FieldsValue, fields, type Loose, nullable, optional, type Schema } from "#base/schema.ts";
+import { type FieldsValue, fields, type Loose, nullable, oneOf, optional, type Schema } from "#base/schema.ts";
 import { text, token } from "#base/schema-text.ts";
 import { limitsOptions } from "#core/limits-options.ts";
 import { firewallOptions } from "#firewall/options.ts";
@@ -14,6 +14,7 @@ import { monitorOptions } from "#monitor/options.ts";
 import { outboxOptions } from "#outbox/options.ts";
 import { leafnodesOptions } from "#uplink/options.ts";
 import { webOptions } from "#web/server/options.ts";
+import { checkDoorClashes } from "./door-clashes.ts";
 
 const keys = {
   server_name: optional(
@@ -39,6 +40,7 @@ const keys = {
   monitor: optional(nullable(monitorOptions), {}, "monitoring by HTTP; null: off"),
   firewall: optional(firewallOptions, {}, "inbound packet filter"),
   limits: optional(limitsOptions, {}, "limits of the whole spoke"),
+  log_level: optional(oneOf(["debug", "info", "warn", "error"]), "info", "what the log tells: this, and what is worse"),
 };
 
 export type Settings = FieldsValue<typeof keys>;
@@ -48,6 +50,7 @@ export const settingsSchema: Schema<Settings> = fields(keys, checkReferences);
 function checkReferences(settings: NonNullable<Loose<Settings>>, report: Report): void {
   const { accounts, mqtt, leafnodes, noAuthUser } = settings;
   checkNatsDoors(settings, report);
+  checkDoorClashes(settings, report);
   if (accounts === undefined) return;
   const names = accounts.flatMap((account) => account?.name ?? []);
   const hasUnknownNames = names.length < accounts.length;

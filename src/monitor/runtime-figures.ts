@@ -3,8 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 
-/** The event loop is looked at this often; what a look comes later than that is its delay. */
-const RESOLUTION_MS = 20;
+/** The event loop is looked at this often; what a look comes later than that is its delay. Each look is a wake-up of an idle box. */
+const RESOLUTION_MS = 100;
 const NS_PER_SECOND = 1e9;
 
 const GC_KINDS: Readonly<Record<number, string>> = {

@@ -8,6 +8,7 @@ import type {
   LossReport,
   OutboxReport,
   PacketFilterReport,
+  PageReport,
   RemoteReport,
   SerialReport,
   StoreReport,
@@ -28,6 +29,9 @@ export interface Fittings {
   readonly store?: StoreReport | undefined;
   readonly packet_filter?: PacketFilterReport | undefined;
   readonly host?: HostReport | undefined;
+  readonly disk_fault?: string | null | undefined;
+  readonly page?: PageReport | undefined;
+  readonly not_open?: readonly string[] | undefined;
 }
 
 /**
@@ -76,7 +80,14 @@ export function judge(
     else if (port.is_silent)
       degraded.push(`serial port ${port.name} is open but silent; check the device, the wire and the baud rate`);
   }
-  degraded.push(...storeTrouble(fittings.store), ...filterTrouble(fittings.packet_filter), ...hostTrouble(fittings.host));
+  degraded.push(
+    ...storeTrouble(fittings.store),
+    ...filterTrouble(fittings.packet_filter),
+    ...hostTrouble(fittings.host),
+    ...diskTrouble(fittings.disk_fault),
+    ...pageTrouble(fittings.page),
+    ...(fittings.not_open ?? []),
+  );
   const verdict = failed.length > 0 ? "failed" : degraded.length > 0 ? "degraded" : "ok";
   return { verdict, reasons: [...failed, ...degraded] };
 }
@@ -87,11 +98,19 @@ function hostTrouble(host: HostReport | undefined): string[] {
   return [`the system does not answer for ${host.hanging.join(", ")}; look at its log (dmesg), at the card and at that sensor`];
 }
 
+function pageTrouble(page: PageReport | undefined): string[] {
+  return page?.fault == null ? [] : [`the page at ${page.listen} is not open: ${page.fault}`];
+}
+
 const STORE_FULL = {
   bytes: "it has as much as its settings allow (mqtt.max_queued_total, mqtt.retained.max_bytes)",
   disk: "the disk is full; free some space",
   staged: "flash does not keep up",
 } as const;
+
+function diskTrouble(fault: string | null | undefined): string[] {
+  return fault == null ? [] : [`the disk hangs: ${fault}; look at the card, and at the system's log (dmesg)`];
+}
 
 function storeTrouble(store: StoreReport | undefined): string[] {
   if (store === undefined) return [];

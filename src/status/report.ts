@@ -22,6 +22,14 @@ export interface StatusReport {
   readonly store?: StoreReport;
   /** Absent where it was never switched on. */
   readonly packet_filter?: PacketFilterReport;
+  /** Which call to the disk gets no answer; null: none. Absent where nobody watches. */
+  readonly disk_fault?: string | null;
+  /** The last run that did not end well. Absent: none is known. */
+  readonly last_crash?: CrashReport;
+  /** Absent where it is off. */
+  readonly page?: PageReport;
+  /** Parts that a failed change of the settings left closed for now, a sentence each; absent: none. */
+  readonly not_open?: readonly string[];
 }
 
 export interface StoreReport {
@@ -35,6 +43,16 @@ export interface StoreReport {
   readonly fault: string | null;
   /** Stretches of its files that could not be read. */
   readonly damaged: number;
+}
+
+export interface CrashReport {
+  /** What stood still (event loop, disk, a link), or a bug of ours. */
+  readonly kind: "loop" | "disk" | "uplink" | "bug";
+  readonly reason: string;
+  /** RFC 3339, by a clock that may have been wrong. */
+  readonly at: string;
+  readonly version: string;
+  readonly uptime_seconds: number;
 }
 
 export interface PacketFilterReport {
@@ -141,12 +159,36 @@ export interface OutboxReport {
   readonly free_reserve: number | null;
   /** Why nothing new is kept; null: it is. */
   readonly full: string | null;
+  /** Absent or null: it does not drain, or that began just now. */
+  readonly drain?: DrainReport | null;
   /** Subjects whose messages wait because their stream does not store, the first few, and how many in all. */
   readonly suspended: readonly { readonly subject: string; readonly why: string }[];
   readonly suspended_subjects: number;
+  /** Streams at the hub that take what is sent, and what of that the hub does not tell, "" for nothing. */
+  readonly streams?: { readonly names: readonly string[]; readonly trouble: string };
+  /** Subjects that a stream takes while their rule says `confirm: accepted`, the first few: nothing proves that it stored them. */
+  readonly unproven?: readonly string[];
   /** The last look at what streams at the hub had already of what was in doubt; null: none was needed. */
   readonly reconcile: ReconcileReport | null;
   readonly recovery: { readonly records: number; readonly torn_bytes: number; readonly damaged: number };
+}
+
+/** Of an outbox or one lane that drains. */
+export interface DrainReport {
+  /** Messages that the hub confirms. */
+  readonly rate_per_second: number;
+  /** Until it has caught up; null: more comes in than goes out. */
+  readonly seconds_left: number | null;
+}
+
+/** The page's own door. */
+export interface PageReport {
+  readonly state: "open" | "failed";
+  /** Where it listens, or should. */
+  readonly listen: string;
+  readonly tls: boolean;
+  /** Why it is not open, with a remedy. */
+  readonly fault: string | null;
 }
 
 export interface LossReport {
@@ -183,6 +225,7 @@ export interface LaneReport {
   readonly confirmed_seq: number;
   readonly committed_seq: number;
   readonly delivered: number;
+  readonly drain?: DrainReport | null;
 }
 
 export interface MqttReport {

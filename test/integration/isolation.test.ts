@@ -34,7 +34,7 @@ for (const version of TESTED_LINES) {
         assert.equal(fault(), null);
       } else {
         await isolated.until("the spoke sees the other although it asked not to", () => interestAt(isolated, "other.x"));
-        assert.match(fault()!.text, /^hub hub(-1)? version 2\.10\.\d+ is too old for isolation \(wants 2\.12\)$/);
+        assert.match(fault()!.text, /^the hub \(hub(-1)?, version 2\.10\.\d+\) is too old for isolation \(wants 2\.12\)$/);
         assert.ok(isolated.log.some((line) => line.includes("too old for isolation")));
       }
       assert.equal(open.uplink.status().isolationFault, null, "who does not ask has nothing to complain of");

@@ -406,7 +406,8 @@ test("/metrics tells of the link, its URLs, the lanes and the process", async ()
   await using hub = await startHub("2.15");
   await using spoke = await ours(hub);
   await using _clients = await settle(spoke, hub);
-  const { body } = await ask(spoke, "/metrics");
+  let { body } = await ask(spoke, "/metrics");
+  while (!body.includes("event_loop_delay")) ({ body } = await ask(spoke, "/metrics")); // there is none before the first look at it
   for (const line of [
     /^petiole_link_ready\{account="EDGE",remote="EDGE"\} 1$/m,
     /^petiole_link_url_in_use\{account="EDGE",remote="EDGE",url="nats-leaf:\/\/127\.0\.0\.1:\d+"\} 1$/m,

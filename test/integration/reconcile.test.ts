@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { ensureDirectory } from "#base/disk.ts";
 import { silentLog } from "#base/log.ts";
-import { Reconciliation } from "#outbox/reconcile.ts";
+import { Reconciliation } from "#outbox/reconcile/reconcile.ts";
 import { HubInterest } from "#uplink/hub-interest.ts";
 import { HubViewOf } from "#uplink/hub-view.ts";
 import { Inbox } from "#uplink/inbox.ts";
@@ -122,7 +122,13 @@ async function openAsking(hub: Hub, name = "gw-asking") {
   const interest = scope.use(await HubInterest.open(folder.path, { ...env, log: silentLog() }, () => undefined));
   const view = new HubViewOf(interest, { denyImports: [], denyExports: [] }, 1024 * 1024, env.clock);
   const state = { downs: 0, lanes: [] as readonly DoubtfulLaneFake[] };
-  const inbox: Inbox = new Inbox({ ...env, view, carrier: () => link.carrier, onAnswer: () => undefined });
+  const inbox: Inbox = new Inbox({
+    ...env,
+    view,
+    carrier: () => link.carrier,
+    onAnswer: () => undefined,
+    hasJetStream: () => true,
+  });
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   const nothing = () => undefined;
   const link: Link = new Link(

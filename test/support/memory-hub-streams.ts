@@ -26,13 +26,14 @@ export interface StreamOptions {
 }
 
 /** What a stream does instead of storing. */
-export type StreamFault = "no_space" | "silent" | "deaf" | null;
+export type StreamFault = "no_space" | "silent" | "deaf" | "overrun" | null;
 
 export class MemoryStream {
   readonly options: StreamOptions;
   readonly messages: StoredMessage[] = [];
-  /** silent: stores and says nothing. deaf: neither. */
+  /** silent: stores and says nothing. deaf: neither. overrun: drops every other, and says so to whoever asked for its word. */
   fault: StreamFault = null;
+  #taken = 0;
   readonly #seen = new Map<string, { readonly seq: number; readonly at: WallMillis }>();
 
   constructor(options: StreamOptions) {
@@ -50,6 +51,9 @@ export class MemoryStream {
     if (this.fault === "no_space") {
       return { error: { code: 503, err_code: 10047, description: "insufficient storage resources available" }, stream, seq: 0 };
     }
+    this.#taken += 1;
+    if (this.fault === "overrun" && this.#taken % 2 === 0)
+      return { error: { code: 429, err_code: 10167, description: "too many requests" }, stream, seq: 0 };
     const id = headerOf(headers, "Nats-Msg-Id");
     const seen = id === undefined ? undefined : this.#seen.get(id);
     if (seen !== undefined && at - seen.at < this.options.duplicateWindow)

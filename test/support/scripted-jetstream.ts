@@ -8,7 +8,7 @@ import type { Millis, WallMillis } from "#base/clock.ts";
 import { subjectMatches } from "#core/subject.ts";
 import { RECORD_HEADER_BYTES, writeHeader } from "#journal/record.ts";
 import { encodeKept, keptBytes } from "#outbox/kept-message.ts";
-import type { Asked, DoubtfulLane, HubRequests } from "#outbox/reconcile.ts";
+import type { Asked, DoubtfulLane, HubRequests } from "#outbox/reconcile/reconcile.ts";
 import type { SeqSet } from "#outbox/seq-set.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { batchOf, message } from "./router-fixtures.ts";

@@ -15,7 +15,7 @@ import { loadConfig } from "#config/load-config.ts";
 import { systemTty } from "#ingress/serial/system-tty.ts";
 import type { StatusReport } from "#status/report.ts";
 import { fetchStatus } from "../../src/cli/status.ts";
-import { controlSocketPath, openSpoke, type Spoke } from "../../src/spoke.ts";
+import { controlSocketPath, type Machine, openSpoke, type Spoke, systemMachine } from "../../src/spoke.ts";
 import { SpawnedProcess } from "./processes.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -36,6 +36,8 @@ export interface SpokeOptions {
   readonly settings?: { readonly [key: string]: Json };
   /** Where to live; default: a folder of its own, gone at the end. */
   readonly dataDir?: string;
+  /** Instead of the system's own, for a spoke in this process. */
+  readonly machine?: Partial<Machine>;
   /** For a daemon that shall come back on the same port. */
   readonly mqttPort?: number;
   /** For a daemon: what to run instead of the sources, such as a bundle, which starts in a quarter of the time. */
@@ -83,7 +85,8 @@ export async function startSpoke(options: SpokeOptions): Promise<TestSpoke> {
   await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(settingsFor(options)));
   const { config, faults } = await loadConfig({ dataDir, env: {}, disk: env.disk, entropy: env.entropy });
   if (config === undefined || faults.length > 0) throw new Error(faults.map(formatFault).join("\n"));
-  const spoke = scope.use(await openSpoke(config, { dataDir, version: "test" }, env, new AbortController().signal));
+  const machine = { ...systemMachine(), ...options.machine };
+  const spoke = scope.use(await openSpoke(config, { dataDir, version: "test" }, env, new AbortController().signal, machine));
   const owned = scope.move();
   const until = (what: string, isTrue: (report: StatusReport) => boolean) =>
     untilReport(

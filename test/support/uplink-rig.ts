@@ -52,7 +52,7 @@ export interface Rig extends AsyncDisposable {
 /** Resolves when the link is ready. */
 export async function openRig(
   remote: Block,
-  options: { readonly name?: string; readonly maxPayload?: number } = {},
+  options: { readonly name?: string; readonly maxPayload?: number; readonly outbox?: Block } = {},
 ): Promise<Rig> {
   await using scope = new AsyncDisposableStack();
   const folder = scope.use(await tempFolder("petiole-rig"));
@@ -70,7 +70,7 @@ export async function openRig(
   const name = options.name ?? "gw-rig";
   const deps = {
     account,
-    outbox: decoded(outboxOptions, { free_reserve: "0B" }),
+    outbox: decoded(outboxOptions, { free_reserve: "0B", ...options.outbox }),
     serverName: name,
     deviceId: "rig",
     dataDir: folder.path,

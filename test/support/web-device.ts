@@ -14,11 +14,12 @@ import { type ByteStream, type Net, systemNet } from "#base/net.ts";
 import type { Json } from "#base/schema.ts";
 import { loadConfig } from "#config/load-config.ts";
 import type { Environment } from "#config/overrides.ts";
+import type { ClientsDesk, PastDesk, SupervisorDesk } from "#web/server/desks.ts";
 import { LogTail } from "#web/server/log-tail.ts";
 import { webOptions } from "#web/server/options.ts";
-import { openWeb, type Web } from "#web/server/web.ts";
+import { openWeb, type Web, type WebDeps } from "#web/server/web.ts";
 import { finishAtStart } from "../../src/at-start.ts";
-import { createWebDesks } from "../../src/web-desks.ts";
+import { createWebDesks } from "../../src/desks/web-desks.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -37,6 +38,10 @@ export interface WebDeviceOptions {
   readonly disk?: Disk;
   readonly environment?: Environment;
   readonly report?: () => object;
+  readonly clients?: ClientsDesk;
+  readonly past?: PastDesk;
+  readonly supervisor?: SupervisorDesk;
+  readonly live?: Pick<WebDeps, "messages" | "serial" | "doctor">;
   /** Where every connection seems to come from; default: where it does. */
   readonly from?: string;
   readonly clock?: FakeClock;
@@ -96,7 +101,13 @@ export async function startWebDevice(options: WebDeviceOptions = {}): Promise<We
   if (!("value" in decoded)) throw new Error(JSON.stringify(decoded.faults));
   const host = { hostname: () => "gw-host", addresses: () => ["127.0.0.1", "192.0.2.7", "fe80::1%eth0"] };
   const report = options.report ?? (() => ({ server_name: "gw-test" }));
-  const deps = { ...desks, host, env, dataDir, serverName: "gw-test", report };
+  const { clients, past, supervisor } = options;
+  const own = {
+    ...(clients === undefined ? {} : { clients }),
+    ...(past === undefined ? {} : { past }),
+    ...(supervisor === undefined ? {} : { supervisor }),
+  };
+  const deps = { ...desks, ...own, ...options.live, host, env, dataDir, serverName: "gw-test", report };
   const web = scope.use(await openWeb(decoded.value, deps, new AbortController().signal));
   const { port } = web.endpoint;
   const open = scope.move();
@@ -138,7 +149,7 @@ function seenFrom(address: string): Net {
 }
 
 /** With hashes that cost nothing: these tests are of what surrounds them. */
-async function writeUsers(dataDir: string): Promise<void> {
+export async function writeUsers(dataDir: string): Promise<void> {
   const salt = Buffer.alloc(16, 7);
   const text = (bytes: Buffer) => bytes.toString("base64").replaceAll("=", "");
   const entryOf = ({ user, password }: { readonly user: string; readonly password: string }, role: string) => {

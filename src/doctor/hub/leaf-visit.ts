@@ -9,7 +9,7 @@ import { randomToken } from "#base/entropy.ts";
 import { PetioleError } from "#base/errors.ts";
 import { headersOf, payloadOf, routedSubjectOf } from "#core/batch.ts";
 import { filterCovers, toSubject } from "#core/subject.ts";
-import type { Asked, HubRequests } from "#outbox/reconcile.ts";
+import type { Asked, HubRequests } from "#outbox/reconcile/reconcile.ts";
 import { agree } from "#uplink/compression.ts";
 import { type ConnectionEvents, LeafConnection } from "#uplink/connection.ts";
 import { explainRejectedLogin, readSigner, type Signer } from "#uplink/credentials.ts";

@@ -5,7 +5,7 @@
 
 import { isFault } from "#base/errors.ts";
 import { displaySubject, filterCovers, toSubject } from "#core/subject.ts";
-import { type ApiAnswer, asRecord, JetStreamApi } from "#outbox/reconcile-api.ts";
+import { type ApiAnswer, asRecord, JetStreamApi } from "#outbox/reconcile/reconcile-api.ts";
 import { isJetStreamApi } from "#uplink/unannounced.ts";
 import { DOCTOR_NO_JETSTREAM, DOCTOR_NO_STREAM, DOCTOR_STREAM_PARTLY, DOCTOR_STREAM_STORES_NOT } from "../errors.ts";
 import { apart, troubleOf } from "../fault-words.ts";
@@ -19,7 +19,7 @@ import { listed } from "./permissions.ts";
 
 const STREAMS_MAX = 32;
 const SHOWN_MAX = 5;
-const NO_JETSTREAM = "enable JetStream for the account at the hub, or set confirm to accepted in the rules named here";
+const NO_JETSTREAM = "enable JetStream for the account at the hub, or set confirm to auto in the rules named here";
 
 export const streamsStep: Step = {
   id: "streams",
@@ -125,7 +125,7 @@ function judge(hub: HubCase, subject: RuledSubject, streams: readonly Stream[]):
       {
         code: DOCTOR_NO_STREAM,
         cause: `no stream at hub ${target} stores ${what}, so what comes on it waits for ever`,
-        remedy: "make a stream with this subject in our account, or set confirm to accepted in this rule",
+        remedy: "make a stream with this subject in our account, or set confirm to auto in this rule",
       },
       facts,
     );
@@ -136,7 +136,7 @@ function judge(hub: HubCase, subject: RuledSubject, streams: readonly Stream[]):
       {
         code: DOCTOR_STREAM_STORES_NOT,
         cause: `stream ${brief(deaf.name)} at hub ${target}, which takes ${what}, ${deaf.fault}: what comes on it waits`,
-        remedy: "change the stream's configuration at the hub, or set confirm to accepted in this rule",
+        remedy: "change the stream's configuration at the hub, or set confirm to auto in this rule",
       },
       facts,
     );

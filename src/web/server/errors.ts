@@ -22,8 +22,11 @@ export const WEB_BODY = "WEB_BODY";
 export const WEB_TOO_LARGE = "WEB_TOO_LARGE";
 export const WEB_FAULTS = "WEB_FAULTS";
 export const WEB_CONFLICT = "WEB_CONFLICT";
+export const WEB_APPLY = "WEB_APPLY";
 export const WEB_BACKUP = "WEB_BACKUP";
 export const WEB_UNAVAILABLE = "WEB_UNAVAILABLE";
+export const WEB_SUPERVISOR = "WEB_SUPERVISOR";
+export const WEB_SECRET_NAME = "WEB_SECRET_NAME";
 
 export interface RefusalFacts {
   readonly faults?: readonly Fault[];

@@ -14,6 +14,8 @@ import type { Session, Sessions } from "./sessions.ts";
 const PERIOD_MS: Millis = 2_000;
 const STREAMS_MAX = 32;
 const PER_SESSION_MAX = 4;
+/** So long the end of a session may take to reach its reader. */
+const LEAVE_WITHIN_MS: Millis = 10_000;
 /** Unread bytes of one stream. */
 const UNREAD_BYTES_MAX = 256 * 1024;
 
@@ -25,7 +27,10 @@ interface Stream {
 export class EventStreams implements Disposable {
   readonly #sessions: Sessions;
   readonly #report: () => object;
+  readonly #clock: Clock;
   readonly #streams = new Set<Stream>();
+  /** Told that their session is over, and since when. */
+  readonly #leaving = new Map<ServerResponse, Millis>();
   readonly #timer: Disposable;
   readonly #tail: Disposable;
   #cutOff = 0;
@@ -33,6 +38,7 @@ export class EventStreams implements Disposable {
   constructor(sessions: Sessions, tail: LogTail, report: () => object, clock: Clock) {
     this.#sessions = sessions;
     this.#report = report;
+    this.#clock = clock;
     this.#timer = clock.every(PERIOD_MS, () => this.#tick());
     this.#tail = tail.listen((line) => this.#tell("log", line, ({ session }) => hasRole(session.role, "technician")));
   }
@@ -59,29 +65,37 @@ export class EventStreams implements Disposable {
     });
     const stream = { response, session };
     this.#streams.add(stream);
-    response.on("close", () => this.#streams.delete(stream)).on("error", () => undefined); // close follows
-    this.#send(stream, message("status", JSON.stringify(this.#report())));
+    const onClose = () => {
+      this.#streams.delete(stream);
+      this.#leaving.delete(response);
+    };
+    response.on("close", onClose).on("error", () => undefined); // close follows
+    this.#send(stream, eventText("status", JSON.stringify(this.#report())));
   }
 
   [Symbol.dispose](): void {
     this.#timer[Symbol.dispose]();
     this.#tail[Symbol.dispose]();
     for (const { response } of this.#streams) response.destroy();
+    for (const response of this.#leaving.keys()) response.destroy();
     this.#streams.clear();
   }
 
   #tick(): void {
+    // Whoever does not read would never hear the end, and would hold a connection for good.
+    for (const [response, since] of this.#leaving) if (this.#clock.now() - since >= LEAVE_WITHIN_MS) response.destroy();
     if (this.#streams.size === 0) return;
     for (const stream of this.#streams) {
       if (this.#sessions.holds(stream.session)) continue;
-      stream.response.end(message("end", "the session has ended"));
       this.#streams.delete(stream);
+      this.#leaving.set(stream.response, this.#clock.now());
+      stream.response.end(eventText("end", "the session has ended"));
     }
     if (this.#streams.size > 0) this.#tell("status", JSON.stringify(this.#report()), () => true);
   }
 
   #tell(event: string, data: string, isFor: (stream: Stream) => boolean): void {
-    const text = message(event, data);
+    const text = eventText(event, data);
     for (const stream of this.#streams) if (isFor(stream)) this.#send(stream, text);
   }
 
@@ -95,6 +109,6 @@ export class EventStreams implements Disposable {
 }
 
 /** A line break in the data would begin a field of its own. */
-function message(event: string, data: string): string {
+export function eventText(event: string, data: string): string {
   return `event: ${event}\ndata: ${data.replaceAll(/[\r\n]+/g, " ")}\n\n`;
 }

@@ -24,6 +24,7 @@ import {
   WebRefusal,
 } from "./errors.ts";
 import type { HostNames } from "./host-names.ts";
+import type { LiveStreams } from "./live-streams.ts";
 import type { Parts } from "./parts.ts";
 import { hasRole } from "./roles.ts";
 import { type Call, match, type Outcome, type Route } from "./route.ts";
@@ -37,6 +38,8 @@ const BODY_BYTES_MAX = 16 * 1024;
 const LINGER_BYTES_MAX = 8 * 1024 * 1024;
 /** Nothing that would have to be decoded: what is looked up is what was sent. */
 const PATH = /^\/[A-Za-z0-9._~/-]{0,200}$/;
+/** Where the name of a thing may stand (route.ts decodes it): no file is looked up by it. */
+const API_PATH = /^\/api\/[A-Za-z0-9._~/%-]{1,2000}$/;
 
 export interface Connection {
   readonly address: string;
@@ -51,6 +54,7 @@ export interface FrontDeskDeps {
   readonly routes: readonly Route[];
   /** Live data: takes the response over. */
   readonly openStream: (response: ServerResponse, session: Session) => void;
+  readonly live: LiveStreams;
 }
 
 export class FrontDesk {
@@ -68,7 +72,7 @@ export class FrontDesk {
     } catch (error) {
       outcome = this.#refusal(error, request);
     }
-    if (outcome === "stream") return true;
+    if (outcome === "stream" || "live" in outcome) return true;
     send(request, response, outcome);
     return false;
   }
@@ -82,7 +86,7 @@ export class FrontDesk {
     }
     const url = request.url ?? "";
     const [path = ""] = url.split("?", 1);
-    if (!PATH.test(path)) throw notFound();
+    if (!PATH.test(path) && !API_PATH.test(path)) throw notFound();
     if (path !== "/api" && !path.startsWith("/api/")) return this.#file(request, path);
     return await this.#call(request, response, connection, path, new URLSearchParams(url.slice(path.length + 1)));
   }
@@ -122,6 +126,7 @@ export class FrontDesk {
     const call: Call<unknown> = { address, name, query, body: sent, session, token, isSecure, request };
     const outcome = await route.run(call as Call<never>);
     if (outcome === "stream") this.#deps.openStream(response, session!);
+    else if ("live" in outcome) this.#deps.live.open(response, session!, outcome);
     return outcome;
   }
 

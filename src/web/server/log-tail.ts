@@ -14,7 +14,7 @@ export class LogTail {
   add(line: LogLine): void {
     const text = formatLine(line);
     const shown = text.length <= LINE_CHARS_MAX ? text : `${text.slice(0, LINE_CHARS_MAX)}…`;
-    this.#lines.add(shown);
+    this.#lines.add(flat(shown));
     for (const listener of this.#listeners) listener(shown);
   }
 
@@ -27,4 +27,9 @@ export class LogTail {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
+}
+
+/** Without the pieces it was put together from, or the longer text it was cut from: those would stay as long as the line does. */
+function flat(text: string): string {
+  return Buffer.from(text).toString();
 }

@@ -2,7 +2,8 @@
 
 import type { Env } from "#base/env.ts";
 import type { Audit } from "./audit.ts";
-import type { DeviceDesk, SettingsDesk } from "./desks.ts";
+import type { AboutDesk, ClientsDesk, DeviceDesk, PastDesk, SecretsDesk, SettingsDesk, SupervisorDesk } from "./desks.ts";
+import type { DoctorDesk, MessageDesk, SerialDesk } from "./live-desks.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { Logins } from "./logins.ts";
 import type { Sessions } from "./sessions.ts";
@@ -16,6 +17,16 @@ export interface Parts {
   readonly tail: LogTail;
   readonly settings: SettingsDesk | null;
   readonly device: DeviceDesk | null;
+  readonly past?: PastDesk;
+  readonly clients?: ClientsDesk;
+  readonly about?: AboutDesk;
+  readonly secrets?: SecretsDesk | null;
+  readonly supervisor?: SupervisorDesk | null;
+  /** SHA-256 of our certificate; null: no TLS. */
+  readonly fingerprint: string | null;
+  readonly messages: MessageDesk | null;
+  readonly serial: SerialDesk | null;
+  readonly doctor: DoctorDesk | null;
   readonly dataDir: string;
   readonly env: Pick<Env, "clock" | "disk" | "entropy" | "log">;
   /** undefined: the device is claimed. */

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Schema } from "#base/schema.ts";
 import type { Answer } from "./answer.ts";
+import type { LiveStream } from "./live-streams.ts";
 import type { Role } from "./roles.ts";
 import type { Session } from "./sessions.ts";
 
@@ -20,12 +21,17 @@ export interface Call<B> {
   readonly request: IncomingMessage;
 }
 
-/** `stream`: the handler writes the answer itself, and for as long as it likes. */
-export type Outcome = Answer | "stream";
+/** `stream`: the page's own live data (event-streams.ts). */
+export type Outcome = Answer | Live | "stream";
+
+/** The answer is a stream of events that goes on until `live` resolves, or the reader is gone. */
+export interface Live {
+  readonly live: (stream: LiveStream) => Promise<void>;
+}
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  /** `/api/users` or `/api/users/:name`. */
+  /** `/api/users`, `/api/users/:name`, `/api/serial/:name/frames`. */
   readonly path: string;
   readonly least: Role | "anyone";
   /** Answers before the device is claimed as well. */
@@ -60,8 +66,19 @@ export function match(routes: readonly Route[], method: string, path: string): M
 }
 
 function nameIn(pattern: string, path: string): string | undefined {
-  if (!pattern.endsWith("/:name")) return pattern === path ? "" : undefined;
-  const head = pattern.slice(0, -":name".length);
-  const rest = path.startsWith(head) ? path.slice(head.length) : "";
-  return rest !== "" && !rest.includes("/") ? rest : undefined;
+  const at = pattern.indexOf(":name");
+  if (at === -1) return pattern === path ? "" : undefined;
+  const tail = pattern.slice(at + ":name".length);
+  if (!path.startsWith(pattern.slice(0, at)) || !path.endsWith(tail)) return undefined;
+  const name = path.slice(at, path.length - tail.length);
+  return name !== "" && !name.includes("/") ? tryDecode(name) : undefined;
+}
+
+/** A name may hold anything a client calls itself; it is looked up, and never taken for a path. */
+function tryDecode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined; // half an escape, or no UTF-8
+  }
 }

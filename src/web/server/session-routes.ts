@@ -27,7 +27,9 @@ export function sessionRoutes(parts: Parts): readonly Route[] {
 
   const opened = (user: string, call: Call<unknown>, status: number): Answer => {
     if (call.token !== undefined) sessions.end(call.token); // a login makes a new session, always
-    const { token, session } = sessions.open(user, users.find(user)!.role, call.address);
+    const known = users.find(user);
+    if (known === undefined) throw new WebRefusal(401, WEB_LOGIN_FAILED, "the user was removed meanwhile");
+    const { token, session } = sessions.open(user, known.role, call.address);
     return jsonAnswer(status, { claimed: true, session: shown(session) }, { "Set-Cookie": sessionCookie(token, call.isSecure) });
   };
 
@@ -80,10 +82,10 @@ export function sessionRoutes(parts: Parts): readonly Route[] {
           await audit.note({ action: "login", outcome: "refused", user, address });
           throw new WebRefusal(401, WEB_LOGIN_FAILED, "the user or the password is wrong");
         }
-        // While the password was being checked, the user may have been removed or given another one.
+        await audit.note({ action: "login", outcome: "done", user, address });
+        // While the password was checked, and this written down, the user may have been removed or given another one.
         if (users.find(user)?.password !== known?.password)
           throw new WebRefusal(401, WEB_LOGIN_FAILED, "the user or the password is wrong");
-        await audit.note({ action: "login", outcome: "done", user, address });
         return opened(user, call, 200);
       },
     }),

@@ -51,7 +51,8 @@ export function settingsRoutes(parts: Parts): readonly Route[] {
         }
         const detail = proposal.changes.map(({ path }) => path).join(", ");
         await audit.note({ action: "settings changed", outcome: "done", user, address, detail });
-        return jsonAnswer(200, { ...proposal, applied: "at restart", ...(await desk().view()) });
+        const applied = proposal.at_restart.length === 0 ? "now" : "at restart";
+        return jsonAnswer(200, { ...proposal, applied, ...(await desk().view()) });
       },
     }),
     ...(["confirm", "revert"] as const).map((action) =>

@@ -14,25 +14,33 @@ import { Gate } from "#doors/gate.ts";
 import { ServerTls } from "#doors/server-tls.ts";
 import { Audit } from "./audit.ts";
 import { formatClaimCode, openClaimCode, readClaimCode, removeClaimCode } from "./claim-code.ts";
-import type { DeviceDesk, SettingsDesk } from "./desks.ts";
+import type { AboutDesk, ClientsDesk, DeviceDesk, PastDesk, SecretsDesk, SettingsDesk, SupervisorDesk } from "./desks.ts";
 import { deviceRoutes } from "./device-routes.ts";
+import { doctorRoutes } from "./doctor-routes.ts";
 import { WEB_LISTEN_FAILED } from "./errors.ts";
 import { EventStreams } from "./event-streams.ts";
 import { FrontDesk } from "./front-desk.ts";
 import { type HostFacts, HostNames } from "./host-names.ts";
+import type { DoctorDesk, MessageDesk, SerialDesk } from "./live-desks.ts";
+import { LiveStreams } from "./live-streams.ts";
 import type { LogTail } from "./log-tail.ts";
 import { Logins } from "./logins.ts";
+import { messageRoutes } from "./message-routes.ts";
 import type { WebOptions } from "./options.ts";
 import { fingerprintOf, openOwnCertificate } from "./own-certificate.ts";
 import { Pace } from "./pace.ts";
 import type { Parts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
+import { secretRoutes } from "./secret-routes.ts";
+import { serialRoutes } from "./serial-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings-routes.ts";
 import { StaticFiles } from "./static-files.ts";
+import { supervisorRoutes } from "./supervisor-routes.ts";
 import { userRoutes } from "./user-routes.ts";
 import { Users } from "./users.ts";
+import { viewRoutes } from "./view-routes.ts";
 
 const CONNECTIONS_MAX = 256;
 const PER_ADDRESS_MAX = 32;
@@ -51,6 +59,15 @@ export interface WebDeps {
   /** null: these routes answer 503. */
   readonly settings: SettingsDesk | null;
   readonly device: DeviceDesk | null;
+  readonly past?: PastDesk;
+  readonly clients?: ClientsDesk;
+  readonly about?: AboutDesk;
+  readonly secrets?: SecretsDesk | null;
+  readonly supervisor?: SupervisorDesk | null;
+  /** Absent: as null. */
+  readonly messages?: MessageDesk | null;
+  readonly serial?: SerialDesk | null;
+  readonly doctor?: DoctorDesk | null;
   /** The built page; null, or nothing in it: a placeholder. */
   readonly pageFolder: string | null;
 }
@@ -77,6 +94,10 @@ export async function openWeb(options: WebOptions, deps: WebDeps, signal: AbortS
   const farewells = scope.use(new DisposableStack());
   const parts: Parts = {
     ...deps,
+    fingerprint,
+    messages: deps.messages ?? null,
+    serial: deps.serial ?? null,
+    doctor: deps.doctor ?? null,
     users,
     sessions,
     audit,
@@ -90,6 +111,7 @@ export async function openWeb(options: WebOptions, deps: WebDeps, signal: AbortS
     files: await StaticFiles.open(env.disk, deps.pageFolder),
     routes: allRoutes(parts),
     openStream: (response, session) => streams.open(response, session),
+    live: scope.use(new LiveStreams(sessions, env)),
   });
   const gate = scope.use(await listen(options, tls, desk, env, scope));
   const open = scope.move();
@@ -103,6 +125,12 @@ export function allRoutes(parts: Parts): readonly Route[] {
     ...userRoutes(parts),
     ...settingsRoutes(parts),
     ...deviceRoutes(parts),
+    ...viewRoutes(parts),
+    ...secretRoutes(parts),
+    ...supervisorRoutes(parts),
+    ...messageRoutes(parts),
+    ...doctorRoutes(parts),
+    ...serialRoutes(parts),
     route({ method: "GET", path: "/api/events", least: "viewer", run: async () => "stream" }),
   ];
 }

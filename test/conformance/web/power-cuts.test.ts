@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Disk, readWhole, replaceWhole } from "#base/disk.ts";
 import { systemEntropy } from "#base/entropy.ts";
+import { PetioleError } from "#base/errors.ts";
 import { silentLog } from "#base/log.ts";
 import { loadConfig } from "#config/load-config.ts";
 import { SettingsFile } from "#config/settings-file.ts";
@@ -11,8 +12,8 @@ import { Audit } from "#web/server/audit.ts";
 import { openClaimCode, readClaimCode } from "#web/server/claim-code.ts";
 import { Users } from "#web/server/users.ts";
 import { finishFactoryReset, isResetAsked, requestFactoryReset } from "../../../src/factory-reset.ts";
-import { SettingsKeeper } from "../../../src/settings-keeper.ts";
-import { beginUnconfirmed } from "../../../src/unconfirmed.ts";
+import { SettingsKeeper } from "../../../src/live/settings-keeper.ts";
+import { beginUnconfirmed } from "../../../src/live/unconfirmed.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { fakeDisk } from "../../support/fake-disk.ts";
 
@@ -108,17 +109,23 @@ test("after a power cut the trail holds every line that was acknowledged, and ta
 const BEFORE = { web: { listen: "0.0.0.0:80" }, server_name: "gw-7" };
 const AFTER = { web: { listen: "0.0.0.0:8080" }, server_name: "gw-7" };
 
+const clocks = new WeakMap<SettingsKeeper, FakeClock>();
+const clockOf = (keeper: SettingsKeeper) => clocks.get(keeper)!;
+
 async function keeperOn(disk: Disk): Promise<SettingsKeeper> {
+  const clock = new FakeClock();
   const entropy = systemEntropy();
   const loaded = await loadConfig({ dataDir: "/data", env: {}, disk, entropy });
-  return new SettingsKeeper({
+  const keeper = new SettingsKeeper({
     settings: loaded.settings,
     overrides: [],
     context: { deviceId: "device", dataDir: "/data" },
     unconfirmed: undefined,
-    env: { clock: new FakeClock(), disk, entropy, log: silentLog() },
+    env: { clock, disk, entropy, log: silentLog() },
     restart: () => undefined,
   });
+  clocks.set(keeper, clock);
+  return keeper;
 }
 
 test("after a power cut in the middle of a settings write the old settings run or the new ones, and the new ones wait for confirmation", async () => {
@@ -147,6 +154,45 @@ test("after a power cut in the middle of a settings write the old settings run o
   assert.equal(seen.size, 2);
 });
 
+test("a change that is tried at once and meets a power cut before it is confirmed is gone; confirmed, taken back or refused, it stays so", async () => {
+  for (const end of ["none", "confirm", "revert", "refuse"] as const) {
+    await cutEverywhere(
+      async (disk) => {
+        await new SettingsFile(disk, "/data/settings.json").write(structuredClone(BEFORE));
+        await keeperOn(disk);
+      },
+      async (disk) => {
+        using keeper = await keeperOn(disk);
+        keeper.attach({
+          running: (await loadConfig({ dataDir: "/data", env: {}, disk, entropy: systemEntropy() })).config!,
+          plan: () => ({ now: ["web"], atRestart: [] }),
+          apply: async () => {
+            if (end === "refuse") throw new PetioleError("TAKEN", "another program uses this port");
+          },
+          reopenPage: async () => null,
+        });
+        const written = keeper.write(structuredClone(AFTER), (await keeper.view()).revision, true);
+        if (end === "refuse") return await assert.rejects(written, { code: "WEB_APPLY" });
+        await written;
+        if (end === "none") return;
+        await clockOf(keeper).pass(500); // the page has opened anew
+        await (end === "confirm" ? keeper.confirm() : keeper.revert());
+      },
+      async (disk, isDone) => {
+        const lives: (number | undefined)[] = [];
+        for (let start = 0; start < 2; start++) {
+          const previous = await beginUnconfirmed(disk, "/data", new SettingsFile(disk, "/data/settings.json"), silentLog());
+          assert.equal(previous, undefined, "its one start was the trial");
+          const { config } = await loadConfig({ dataDir: "/data", env: {}, disk, entropy: systemEntropy() });
+          lives.push(config?.web?.listen.port);
+        }
+        if (isDone) assert.deepEqual(lives, end === "confirm" ? [8080, 8080] : [80, 80], end);
+        else assert.ok(lives[0] === lives[1] && (lives[0] === 80 || end === "confirm"), `${end}: ${lives.join()}`);
+      },
+    );
+  }
+});
+
 test("a factory reset goes on after any power cut until nothing of the owner is left", async () => {
   const removeFolder = async () => undefined; // this disk has no call for it
   const place = { dataDir: "/data", settingsFile: "/data/settings.json", removeFolder };
@@ -155,6 +201,7 @@ test("a factory reset goes on after any power cut until nothing of the owner is 
       await new SettingsFile(disk, "/data/settings.json").write(structuredClone(BEFORE));
       await (await Users.open(disk, "/data")).add(owner);
       await replaceWhole(disk, "/data/secrets", "outbox.key", Buffer.alloc(32, 9));
+      await replaceWhole(disk, "/data", "last-crash.json", Buffer.from("the log names users and hubs"));
       await disk.makeDirectory("/data/outbox");
       await disk.makeDirectory("/data/outbox/EDGE");
       for (const folder of ["/data", "/data/outbox"]) await disk.syncDirectory(folder);
@@ -170,6 +217,7 @@ test("a factory reset goes on after any power cut until nothing of the owner is 
       for (const path of [
         "settings.json",
         "settings.json.last",
+        "last-crash.json",
         "secrets/web-users.json",
         "secrets/outbox.key",
         "outbox/EDGE/1.segment",

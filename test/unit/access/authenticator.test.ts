@@ -156,3 +156,20 @@ test("one place is an IPv4 address or an IPv6 /64", () => {
 function verdictOf(verdict: Awaited<ReturnType<Authenticator["authenticate"]>>): string {
   return verdict.ok ? "ok" : verdict.why;
 }
+
+test("users that change take remembered passwords with them, and one that was being looked at", async () => {
+  const { authenticator } = open();
+  const ann = login("ann", "right");
+  assert.ok((await authenticator.authenticate(ann, never)).ok, "remembered from now on");
+  const other = await hashPassword("other", entropy);
+  const underWay = authenticator.authenticate(login("bob", "right", "10.0.0.2"), never);
+  await Promise.resolve(); // its scrypt run has begun
+  authenticator.change([user("ann", { passwordHash: other }), user("bob", { passwordHash: other })], []);
+  assert.equal(verdictOf(await underWay), "busy");
+  assert.equal(verdictOf(await authenticator.authenticate(ann, never)), "wrong");
+  assert.equal(verdictOf(await authenticator.authenticate(login("bob", "right", "10.0.0.2"), never)), "wrong");
+  assert.ok((await authenticator.authenticate(login("ann", "other"), never)).ok);
+  authenticator.change([user("bob")], []);
+  assert.equal(verdictOf(await authenticator.authenticate(login("ann", "other"), never)), "wrong");
+  assert.equal(authenticator.userNamed("ann"), undefined);
+});

@@ -133,9 +133,6 @@ test("what does not exist yet is refused in so many words, and its off value is 
     serial: [{ name: "a", match: { path: "/dev/ttyUSB0" }, write_subject: null }],
     outbox: { rules: [{ subjects: [">"], max_age: null, thin_after: null }], when_full: "drop_oldest" },
   });
-
-  const asked: [object, string][] = [[{ mqtt: { hub_mqtt: true } }, "mqtt.hub_mqtt"]];
-  for (const [document, path] of asked) assert.deepEqual(pathsOf(document), [`${path} unsupported`]);
 });
 
 test("every key of the design is known: what is not there yet is unsupported, never unknown", () => {
@@ -395,6 +392,19 @@ test("allow_responses is a flag or a block, and takes the right to publish anyth
   assert.deepEqual(pathsOf(users({ user: "a", permissions: { allow_responses: "yes" } })), [
     "accounts[0].users[0].permissions.allow_responses invalid",
   ]);
+});
+
+test("no two doors may have one address, and port 0 is in nobody's way", () => {
+  const web = { listen: "0.0.0.0:8222" };
+  assert.deepEqual(pathsOf({ web }), ["monitor.listen invalid"]);
+  assert.deepEqual(pathsOf({ web, monitor: null }), []);
+  assert.deepEqual(pathsOf({ listen: "[::]:1883", mqtt: { listen: "127.0.0.1:1883" } }), ["listen invalid"]);
+  assert.deepEqual(pathsOf({ listen: "127.0.0.2:1883", mqtt: { listen: "127.0.0.1:1883" } }), []);
+  assert.deepEqual(pathsOf({ listen: "[::1]:1883", mqtt: { listen: "0.0.0.0:1883" } }), []);
+  const free = "127.0.0.1:0";
+  assert.deepEqual(pathsOf({ listen: free, mqtt: { listen: free }, monitor: { listen: free } }), []);
+  const faults = pathsOf({ mqtt: { listen: "1.2.3.4:80", websocket: { listen: "1.2.3.4:80" } }, web: { listen: "0.0.0.0:80" } });
+  assert.deepEqual(faults, ["mqtt.listen invalid", "mqtt.websocket.listen invalid"]);
 });
 
 test("tls and websocket stand beside listen, and verify needs a CA", () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { timestamp } from "#base/clock.ts";
 import { PetioleError } from "#base/errors.ts";
 import { parseConfig } from "#config/config.ts";
 import type { Draft } from "#doctor/finding.ts";
@@ -17,6 +18,9 @@ import { sameNameStep } from "#doctor/steps/same-name.ts";
 import { serialStep } from "#doctor/steps/serial.ts";
 import type { StatusReport } from "#status/report.ts";
 import { rejectionOf } from "#uplink/rejection.ts";
+import { writeCrash } from "#watchdog/crash-record.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { fakeDisk } from "../../support/fake-disk.ts";
 import { FakeHostMachine } from "../../support/fake-host-machine.ts";
 import { FakeTty } from "../../support/fake-tty.ts";
 
@@ -156,11 +160,14 @@ test("what the running daemon says of its ports counts more than what could be s
   assert.deepEqual([drafts[3]!.cause, drafts[3]!.remedy], ["/dev/ttyUSB0 is busy", "end minicom"]);
 });
 
-test("the daemon: well, degraded, failed, not ours to ask, and not there", async () => {
-  const verdictOf = async (status: StatusReport | undefined, statusFault?: Error) =>
-    told(
-      await daemonStep.run({ ...boardScene({}, { lockHolder: () => Promise.resolve(undefined) }), status, statusFault }, SIGNAL),
-    );
+test("the daemon: well, degraded, failed, not ours to ask, not there, and after a run that did not end well", async () => {
+  const disk = fakeDisk();
+  await disk.makeDirectory("/data");
+  const clock = new FakeClock();
+  const probe = { lockHolder: () => Promise.resolve(undefined), env: { disk, clock } as unknown as Scene["probe"]["env"] };
+  const look = (status: StatusReport | undefined, statusFault?: Error) =>
+    daemonStep.run({ ...boardScene({}, probe), status, statusFault }, SIGNAL);
+  const verdictOf = async (status: StatusReport | undefined, statusFault?: Error) => told(await look(status, statusFault));
   const health = (verdict: string) => saying({ health: { verdict, reasons: ["no link to the hub of EDGE"] } });
   assert.deepEqual(await verdictOf(saying({})), ["device fine"]);
   assert.deepEqual(await verdictOf(health("degraded")), ["device warning DOCTOR_DAEMON_DEGRADED"]);
@@ -169,6 +176,25 @@ test("the daemon: well, degraded, failed, not ours to ask, and not there", async
     new PetioleError("NONE", "it is not yours to ask; run this as root", { cause: Object.assign(new Error(code), { code }) });
   assert.deepEqual(await verdictOf(undefined, fault("EACCES")), ["/data broken DOCTOR_DAEMON_SILENT"]);
   assert.deepEqual(await verdictOf(undefined, fault("ENOENT")), ["/data warning DOCTOR_DAEMON_STOPPED"]);
+
+  const crash = {
+    kind: "disk",
+    reason: "the disk hangs: …",
+    version: "0.1.0",
+    uptimeSeconds: 7,
+    inRow: 1,
+    log: ["a line"],
+  } as const;
+  const day = 86_400_000;
+  await writeCrash(disk, "/data", { ...crash, at: timestamp(clock.wall() - day) });
+  const both = await look(undefined, fault("ENOENT"));
+  assert.deepEqual(told(both), ["/data warning DOCTOR_DAEMON_STOPPED", "device warning DOCTOR_LAST_RUN"]);
+  assert.match(both[1]!.cause, /an earlier run did not end well \(2025-12-31T\S+\): the disk hangs/);
+  assert.match(both[1]!.remedy ?? "", /look at the card .* \/data\/last-crash\.json/);
+  for (const at of [timestamp(clock.wall() - 8 * day), timestamp(clock.wall() + 8 * day), "never"]) {
+    await writeCrash(disk, "/data", { ...crash, at });
+    assert.deepEqual(await verdictOf(saying({})), ["device fine"], at);
+  }
 });
 
 test("a name used twice is told while the links are throwing each other out, and no longer when ours has held for minutes", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LOSS_REASONS } from "#outbox/ledger-entry.ts";
+import { LOSS_REASONS } from "#outbox/ledger/ledger-entry.ts";
 import { type Fittings, judge } from "#status/health.ts";
 import { lossWords, lostMessages } from "#status/loss-words.ts";
 import type { LossReport, OutboxReport, RemoteReport } from "#status/report.ts";
