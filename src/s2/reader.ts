@@ -61,6 +61,8 @@ export class S2Reader {
   #spill: Buffer | undefined;
   #spillBytes = 0;
   #skipBytes = 0;
+  /** Plaintext lent in the call at hand. */
+  #lentBytes = 0;
   #failure: unknown;
 
   constructor(codec: S2Codec, { chunkBytesMax = CHUNK_BYTES_DEFAULT }: S2ReaderOptions = {}) {
@@ -76,17 +78,22 @@ export class S2Reader {
    * Takes the next bytes, which are not kept, and lends each chunk's plaintext; a view is valid until `onPlain` returns, which may
    * write through any S2Writer. Throws a ProtocolError on a breach, and whatever `onPlain` throws; after either the reader is
    * dead, and throws the same again.
+   *
+   * Stops after the chunk with which `lentBytesMax` bytes of plaintext are reached, and returns how many bytes it took: the rest is
+   * to be given again. A few bytes of a stream may unpack to a megabyte.
    */
-  read(bytes: Buffer, onPlain: (view: Buffer) => void): void {
+  read(bytes: Buffer, onPlain: (view: Buffer) => void, lentBytesMax = Number.POSITIVE_INFINITY): number {
     if (this.#failure !== undefined) throw this.#failure;
+    let taken: number;
     try {
-      this.#readAll(bytes, onPlain);
+      taken = this.#readUpTo(bytes, onPlain, lentBytesMax);
     } catch (error) {
       this.#failure = error;
       this.#dropSpill();
       throw error;
     }
-    this.#offset += bytes.length;
+    this.#offset += taken;
+    return taken;
   }
 
   /** To be told that the peer has ended: throws a ProtocolError if a chunk was left incomplete. */
@@ -98,9 +105,10 @@ export class S2Reader {
     throw (this.#failure = this.#breach(S2_CUT_SHORT, this.#offset, `the stream ends within the ${missing}, wanted it whole`));
   }
 
-  #readAll(bytes: Buffer, onPlain: (view: Buffer) => void): void {
+  #readUpTo(bytes: Buffer, onPlain: (view: Buffer) => void, lentBytesMax: number): number {
     let at = 0;
-    while (at < bytes.length) {
+    this.#lentBytes = 0;
+    while (at < bytes.length && this.#lentBytes < lentBytesMax) {
       if (this.#skipBytes > 0) {
         const skipped = Math.min(this.#skipBytes, bytes.length - at);
         this.#skipBytes -= skipped;
@@ -115,12 +123,13 @@ export class S2Reader {
         const bodyEnd = at + this.#bodyBytes - this.#spillBytes;
         if (bodyEnd > bytes.length) {
           this.#keep(bytes, at);
-          return;
+          return bytes.length;
         }
         this.#finish(bytes, at, bodyEnd, onPlain);
         at = bodyEnd;
       }
     }
+    return at;
   }
 
   /** Judges a header. */
@@ -181,6 +190,7 @@ export class S2Reader {
       const plainBytes = codec.checkStored(bodyBytes);
       if (plainBytes < 0) throw this.#fault(plainBytes);
       this.#reset();
+      this.#lentBytes += plainBytes;
       if (plainBytes > 0) codec.lendStored(plainBytes, onPlain);
     } else {
       const announced = this.#plainBytes(codec.decoderBytes, DECODER_INPUT, DECODER_INPUT + bodyBytes - CHECKSUM_BYTES);
@@ -189,6 +199,7 @@ export class S2Reader {
       const plainBytes = codec.decodeChunk(bodyBytes, prefixBytes, (announced - prefixBytes) / 8);
       if (plainBytes < 0) throw this.#fault(plainBytes);
       this.#reset();
+      this.#lentBytes += plainBytes;
       if (plainBytes > 0) codec.lendDecoded(plainBytes, onPlain);
     }
   }

@@ -32,8 +32,8 @@ export class CompressedStream implements Compression {
     this.#writer.write(plain, this.level, (view) => emit(Buffer.from(view)));
   }
 
-  /** Views are borrowed: valid until `onPlain` returns. Throws ProtocolError. */
-  read(chunk: Buffer, onPlain: (view: Buffer) => void): void {
+  /** Views are borrowed: valid until `onPlain` returns. Returns how much of the chunk was taken (S2Reader.read). Throws ProtocolError. */
+  read(chunk: Buffer, onPlain: (view: Buffer) => void, plainBytesMax = Number.POSITIVE_INFINITY): number {
     // A hub that refuses us before it has switched says so in plain text (spec §7.2); a stream begins with FF, which no text has.
     let bytes = chunk;
     if (!this.#hasSwitched) {
@@ -43,6 +43,7 @@ export class CompressedStream implements Compression {
       if (plainBytes > 0) onPlain(chunk.subarray(0, plainBytes));
       bytes = chunk.subarray(plainBytes);
     }
-    if (bytes.length > 0) this.#reader.read(bytes, onPlain);
+    if (bytes.length === 0) return chunk.length;
+    return chunk.length - bytes.length + this.#reader.read(bytes, onPlain, plainBytesMax);
   }
 }

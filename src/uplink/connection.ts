@@ -54,8 +54,12 @@ export interface Compression {
   readonly level: string;
   onRoundTrip(rtt: Millis): void;
   write(plain: Buffer, emit: (bytes: Buffer) => void): void;
-  read(chunk: Buffer, onPlain: (view: Buffer) => void): void;
+  /** Stops once `plainBytesMax` bytes have been lent; returns how much of the chunk was taken. */
+  read(chunk: Buffer, onPlain: (view: Buffer) => void, plainBytesMax: number): number;
 }
+
+/** A socket's chunk may hold thousands of S2 chunks of a few bytes that unpack to a megabyte each: so much of it in one turn. */
+const PLAIN_BYTES_PER_TURN = 256 * 1024;
 
 /** What kind of PING: its PONG is a receipt, or only a sign of life and a measure. */
 const BARRIER = 1;
@@ -347,14 +351,32 @@ export class LeafConnection implements Carrier {
   readonly #onData = (chunk: Buffer): void => {
     this.#lastInboundAt = this.#clock.now();
     this.#bytesIn += chunk.length;
+    this.#take(chunk);
+  };
+
+  readonly #take = (chunk: Buffer): void => {
     try {
       if (this.#compression === undefined) this.#parse(chunk);
-      else this.#compression.read(chunk, this.#parse);
+      else {
+        const taken = this.#compression.read(chunk, this.#parse, PLAIN_BYTES_PER_TURN);
+        if (taken < chunk.length && !this.#isEnded) this.#takeLater(chunk.subarray(taken));
+      }
     } catch (error) {
       if (!(error instanceof PetioleError)) throw error;
       this.#end(error);
     }
   };
+
+  /** What is left of a chunk waits until the others have had their turn, and the socket is not read until then. */
+  #takeLater(rest: Buffer): void {
+    const stream = this.#stream.pause();
+    setImmediate(() => {
+      if (this.#isEnded) return;
+      this.#lastInboundAt = this.#clock.now();
+      stream.resume();
+      this.#take(rest);
+    });
+  }
 
   readonly #parse = (plain: Buffer): void => {
     this.#plainBytesIn += plain.length;

@@ -261,3 +261,24 @@ class Counting extends S2Codec {
     return spill;
   }
 }
+
+test("it stops where the plaintext asked for is reached, tells how much it took, and goes on with the rest", () => {
+  const { stream, plain } = everyKind();
+  for (const most of [1, 7, 300, 100_000]) {
+    const reader = new S2Reader(codec);
+    let heard = "";
+    let rest = stream;
+    let calls = 0;
+    while (rest.length > 0) {
+      const before = heard.length;
+      const taken = reader.read(rest, (view) => (heard += view.toString("latin1")), most);
+      assert.ok(taken > 0 && taken <= rest.length);
+      if (taken < rest.length) assert.ok(heard.length - before >= most);
+      rest = rest.subarray(taken);
+      calls += 1;
+    }
+    reader.end();
+    assert.equal(heard, plain);
+    assert.equal(calls > 1, most < plain.length, `${calls} calls for ${most} at a time`);
+  }
+});

@@ -9,6 +9,8 @@ import { type Bench, bench, countOf, fill, introduced, SlowStream } from "../../
 import { turn } from "../../support/fake-clock.ts";
 import { decodeStream } from "../../support/s2-oracle.ts";
 
+const codec = openS2Codec();
+
 // ── out ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test("what is written in one turn of the event loop leaves in one write", async () => {
@@ -385,3 +387,47 @@ test("the window counts bytes on the wire: what compresses well may be gathered 
   assert.ok(underWay < 12_000, `${underWay} bytes under way of ${at.connection.plainBytesOut}`);
   assert.ok(at.connection.room > roomBefore * 2, `room for ${at.connection.room} bytes of such text, ${roomBefore} before`);
 });
+
+test("a few bytes that unpack to megabytes are taken in turns, in order, and the socket is not read meanwhile", async () => {
+  const at = await introduced();
+  at.connection.compress(new CompressedStream(codec, "s2_fast", [], 0));
+  const pieces: Buffer[] = [];
+  const writer = new S2Writer(codec);
+  const lines = Array.from({ length: 40 }, (_, i) => `LS+ bomb.${i}\r\n${"LS+ same.again\r\n".repeat(4_000)}`);
+  for (const line of lines) writer.write(Buffer.from(line), "best", (view) => pieces.push(Buffer.from(view)));
+  const wire = Buffer.concat(pieces);
+  assert.ok(wire.length < 20_000, `${wire.length} bytes for ${lines.join("").length}`);
+  const turns: number[] = [];
+  at.stream.says(wire);
+  at.stream.says(writtenOnce(writer, "LS+ last\r\n"));
+  while (!at.heard.includes("ls+ last")) {
+    await turn();
+    turns.push(at.heard.length);
+    assert.ok(turns.length < 100, "it stands still");
+  }
+  const mostInOneTurn = Math.max(...turns.map((count, i) => count - (turns[i - 1] ?? 0)));
+  assert.ok(turns.length > 5 && mostInOneTurn < 60_000, `${turns.length} turns, at most ${mostInOneTurn} lines in one`);
+  assert.deepEqual(
+    at.heard.filter((line) => line !== "ls+ same.again"),
+    [...lines.map((_, i) => `ls+ bomb.${i}`), "ls+ last"],
+  );
+});
+
+test("a connection that ends while it is in the middle of such a chunk hears no more of it", async () => {
+  const at = await introduced();
+  at.connection.compress(new CompressedStream(codec, "s2_fast", [], 0));
+  const writer = new S2Writer(codec);
+  at.stream.says(Buffer.concat(Array.from({ length: 20 }, () => writtenOnce(writer, "LS+ a\r\n".repeat(9_000)))));
+  await turn();
+  const heard = at.heard.length;
+  assert.ok(heard > 0 && heard < 180_000);
+  at.connection.abort();
+  for (let i = 0; i < 5; i++) await turn();
+  assert.equal(at.heard.length, heard);
+});
+
+function writtenOnce(writer: S2Writer, text: string): Buffer {
+  const pieces: Buffer[] = [];
+  writer.write(Buffer.from(text), "best", (view) => pieces.push(Buffer.from(view)));
+  return Buffer.concat(pieces);
+}
