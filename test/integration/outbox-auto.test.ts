@@ -19,7 +19,7 @@ const TIGHT = { "2.10": {}, "2.15": { max_buffered_msgs: 500 } };
 /** Each message is on the hub's disk before it says so. */
 const SLOW = { sync_interval: "always" };
 const SLOW_BACKLOG = 12_000;
-const CLUSTER_BACKLOG = 20_000;
+const CLUSTER_BACKLOG = 8_000;
 /** A leaf that may publish anything but to the API of JetStream. */
 const DENIED = { ...LEAF, permissions: { publish: { deny: ["$JS.API.>"] } } };
 /** Where it fails over to. */
@@ -136,8 +136,8 @@ for (const version of TESTED_LINES) {
     await stream.holds(CLUSTER_BACKLOG / 4, 60_000);
     await second!.server.kill();
     await filling;
+    await stream.holds(CLUSTER_BACKLOG + 1, 60_000); // three servers that store, and their leader just lost: slow on a busy machine
     await spoke.until("the backlog is done", isEmpty);
-    await stream.holds(CLUSTER_BACKLOG + 1, 60_000);
     assert.equal(await stream.count(), CLUSTER_BACKLOG + 1, "each of them once");
     assert.deepEqual(outboxOf(spoke.spoke.report()).losses, []);
     await local.close();

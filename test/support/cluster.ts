@@ -13,7 +13,7 @@ export type ClusterOptions = Omit<HubOptions, "name">;
 
 /** How often a port may be snatched between our choosing and the server's binding, or the servers may fail to find together. */
 const ATTEMPTS = 3;
-const READY_TIMEOUT_MS = 15_000;
+const READY_TIMEOUT_MS = 30_000;
 const NOT_WHOLE = "the cluster did not find together";
 const NAME = "hubs";
 
