@@ -5,6 +5,7 @@ import { DrainForecast } from "#status/drain-forecast.ts";
 import { History, LOOK_EVERY_MS } from "#status/history.ts";
 import type { FlashReport, HistoryReport, HistorySpan, LinkMoveReport, OutageReport } from "#status/history-report.ts";
 import type { DrainReport, OutboxReport, SerialReport, StatusReport } from "#status/report.ts";
+import { WaitingAge } from "#status/waiting-age.ts";
 import type { Uplink } from "#uplink/uplink.ts";
 import type { PastDesk } from "#web/server/desks.ts";
 
@@ -30,6 +31,8 @@ export class HistoryFeed implements Disposable {
   readonly #history = new History();
   /** By remote, and by remote and lane. */
   #drains = new Map<string, DrainForecast>();
+  /** By remote and lane. */
+  #ages = new Map<string, WaitingAge>();
   readonly #timer: Disposable;
 
   constructor(sources: HistorySources) {
@@ -40,6 +43,11 @@ export class HistoryFeed implements Disposable {
   /** Of a lane; without one, of the whole outbox. */
   drain(remote: string, lane?: string): DrainReport | null {
     return this.#drains.get(keyOf(remote, lane))?.report() ?? null;
+  }
+
+  /** How long the oldest message of a lane has waited at least; null: none waits. */
+  oldestSeconds(remote: string, lane: string): number | null {
+    return this.#ages.get(keyOf(remote, lane))?.seconds() ?? null;
   }
 
   view(span: HistorySpan): Omit<HistoryReport, "flash"> {
@@ -85,6 +93,7 @@ export class HistoryFeed implements Disposable {
       rss_bytes,
     });
     const drains = new Map<string, DrainForecast>();
+    const ages = new Map<string, WaitingAge>();
     const note = (key: string, what: Pick<OutboxReport, "mode" | "depth" | "held" | "delivered">) => {
       const drain = this.#drains.get(key) ?? new DrainForecast();
       drain.add({ now, mode: what.mode, depth: what.depth, held: what.held, delivered: what.delivered });
@@ -92,9 +101,16 @@ export class HistoryFeed implements Disposable {
     };
     for (const { name, outbox } of remotes) {
       note(keyOf(name), outbox);
-      for (const lane of outbox.lanes) note(keyOf(name, lane.class), lane);
+      for (const lane of outbox.lanes) {
+        const key = keyOf(name, lane.class);
+        note(key, lane);
+        const age = this.#ages.get(key) ?? new WaitingAge();
+        age.add({ now, depth: lane.depth, lastSeq: lane.last_seq, confirmedSeq: lane.confirmed_seq });
+        ages.set(key, age);
+      }
     }
     this.#drains = drains; // those of remotes that are gone go with them
+    this.#ages = ages;
   }
 }
 

@@ -50,7 +50,7 @@ export function reportOf(
     readonly host?: HostIngress | null;
     readonly store?: Pick<Store, "status"> | null;
     readonly filter?: Pick<Firewall, "status"> | null;
-    readonly past?: Pick<HistoryFeed, "drain"> | null;
+    readonly past?: Pick<HistoryFeed, "drain" | "oldestSeconds"> | null;
     readonly page?: Pick<PageHost, "report"> | null;
     notOpen?(): readonly string[];
   },
@@ -100,7 +100,7 @@ function filterReport({ state, because, lacks, drifts, lastDrift, blocked }: Fir
   return { state, because, lacks, drifts, last_drift: lastDrift, blocked };
 }
 
-function remoteReport(uplink: Uplink, past: Pick<HistoryFeed, "drain"> | undefined): RemoteReport {
+function remoteReport(uplink: Uplink, past: Pick<HistoryFeed, "drain" | "oldestSeconds"> | undefined): RemoteReport {
   const { name, account, link, outbox, hubInterest, isolationFault, messagesIn, reconciliation } = uplink.status();
   return {
     name,
@@ -159,6 +159,7 @@ function remoteReport(uplink: Uplink, past: Pick<HistoryFeed, "drain"> | undefin
         confirmed_seq: lane.confirmedSeq,
         committed_seq: lane.committedSeq,
         delivered: lane.delivered,
+        oldest_seconds: past?.oldestSeconds(name, lane.class) ?? null,
         drain: past?.drain(name, lane.class) ?? null,
       })),
       losses: outbox.losses.map(lossReport),

@@ -225,6 +225,8 @@ export interface LaneReport {
   readonly confirmed_seq: number;
   readonly committed_seq: number;
   readonly delivered: number;
+  /** How long the oldest message that waits has waited, at least; null: none waits, or nobody has looked yet. */
+  readonly oldest_seconds?: number | null;
   readonly drain?: DrainReport | null;
 }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DrainForecast } from "#status/drain-forecast.ts";
 import { History, type HistoryLook } from "#status/history.ts";
+import { WaitingAge } from "#status/waiting-age.ts";
 import { LinkHistory } from "#uplink/link-history.ts";
 import { type LaneMarks, OutageBook } from "#uplink/outage-book.ts";
 import { flashLife } from "../../../src/flash-life.ts";
@@ -49,6 +50,22 @@ test("a remote that comes later has gaps before, and one that is gone takes noth
   history.add({ ...LOOK, now: 15_000, remotes: [{ ...REMOTE, name: "NEW", depth: 4 }] });
   const { depth } = history.samples("10m", ["NEW"], (now) => now);
   assert.deepEqual(depth, { NEW: [null, 3, 4] });
+});
+
+test("the oldest message's age is told at least, from looks alone, and forgotten when nothing waits", () => {
+  const age = new WaitingAge();
+  assert.equal(age.seconds(), null);
+  age.add({ now: 0, depth: 0, lastSeq: 100, confirmedSeq: 100 });
+  assert.equal(age.seconds(), null);
+  age.add({ now: 5_000, depth: 40, lastSeq: 140, confirmedSeq: 100 });
+  age.add({ now: 10_000, depth: 50, lastSeq: 150, confirmedSeq: 100 });
+  assert.equal(age.seconds(), 5);
+  age.add({ now: 15_000, depth: 10, lastSeq: 150, confirmedSeq: 140 });
+  assert.equal(age.seconds(), 5, "141 came at 10 s at the latest");
+  age.add({ now: 20_000, depth: 0, lastSeq: 150, confirmedSeq: 150 });
+  assert.equal(age.seconds(), null);
+  for (let i = 0; i < 100_000; i++) age.add({ now: 25_000 + i * 5_000, depth: i + 1, lastSeq: 151 + i, confirmedSeq: 150 });
+  assert.equal(age.seconds(), 99_999 * 5, "a week of looks");
 });
 
 test("a drain is foretold by what the depth fell, and not foretold while it grows", () => {

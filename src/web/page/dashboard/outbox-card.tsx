@@ -73,6 +73,7 @@ function Lanes({ lanes, isReady }: { readonly lanes: readonly LaneReport[]; read
               <span>
                 {text(key, values)}
                 {lane.held > 0 && ` ${text("held", { n: lane.held })}`}
+                {oldest(lane) > 0 && ` ${text("oldest", { age: format.duration(oldest(lane)) })}`}
               </span>
               <span class="dash-soft">
                 {text("delivered", { n: lane.delivered })} · {text("on_flash", { bytes: format.bytes(lane.flash_bytes) })}
@@ -83,6 +84,14 @@ function Lanes({ lanes, isReady }: { readonly lanes: readonly LaneReport[]; read
       </ul>
     </div>
   );
+}
+
+/** Younger ones are on their way. */
+const OLD_SECONDS = 10;
+
+/** In milliseconds; 0: not worth a word. */
+function oldest({ oldest_seconds = null }: LaneReport): number {
+  return oldest_seconds !== null && oldest_seconds >= OLD_SECONDS ? oldest_seconds * 1000 : 0;
 }
 
 interface LedgerProps {

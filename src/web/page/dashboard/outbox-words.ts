@@ -67,6 +67,14 @@ export const outboxWords = catalogue({
     pt: "Destas, {n|espera|esperam} porque ainda ninguém no hub as escuta.",
     zh: "其中 {n} 条在等待：中心尚无人订阅。",
   },
+  oldest: {
+    en: "The oldest has waited for {age} or more.",
+    de: "Die älteste wartet seit mindestens {age}.",
+    fr: "Le plus ancien attend depuis {age} au moins.",
+    es: "El más antiguo espera desde hace {age} o más.",
+    pt: "A mais antiga espera há {age} ou mais.",
+    zh: "最早的一条已等待至少 {age}。",
+  },
   on_flash: {
     en: "On flash: {bytes}",
     de: "Auf Flash: {bytes}",
@@ -85,7 +93,6 @@ export const outboxWords = catalogue({
   },
   lane: { en: "Class", de: "Klasse", fr: "Classe", es: "Clase", pt: "Classe", zh: "类别" },
   waits: { en: "Waiting", de: "Wartend", fr: "En attente", es: "En espera", pt: "Em espera", zh: "等待" },
-  oldest: { en: "Oldest", de: "Älteste", fr: "Plus ancien", es: "Más antiguo", pt: "Mais antiga", zh: "最早" },
   size: { en: "On flash", de: "Auf Flash", fr: "Sur flash", es: "En flash", pt: "Na flash", zh: "闪存占用" },
   sent: { en: "Delivered", de: "Zugestellt", fr: "Livrés", es: "Entregados", pt: "Entregues", zh: "已送达" },
   alarm: { en: "Alarms", de: "Alarme", fr: "Alarmes", es: "Alarmas", pt: "Alarmes", zh: "告警" },
