@@ -175,7 +175,7 @@ test("of its ports only the doors are open to the network, by a packet filter of
     boxSettings({ firewall: { enabled: true, lan_interfaces: ["lan0"] }, monitor: { listen: "0.0.0.0:8222" } }),
   );
   await using container = await place.start();
-  await container.process.says(/firewall/, ANSWER_MS);
+  await container.process.says(/packet filter is in force/, ANSWER_MS);
   assert.equal(await place.net.probe("10.77.0.1", 1883, ANSWER_MS), "open");
   assert.equal(await place.net.probe("10.77.0.1", 8222, SILENCE_MS), "silence");
   const { stdout } = await container.exec("/usr/sbin/nft", "list", "table", "inet", "petiole");
