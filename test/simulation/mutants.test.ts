@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tryMutant } from "../../scripts/lib/simulate/mutants.ts";
 
-const CUTS = 400;
+const CUTS = 1_500;
 
 for (const name of ["fsync", "directory-fsync", "checksum"]) {
   test(`the simulation notices a spoke without its ${name}`, async (t) => {
