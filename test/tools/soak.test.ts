@@ -48,6 +48,15 @@ test("a leak is seen in every figure, in an hour and in five minutes", () => {
     ["listeners", "warnings"],
   );
   assert.deepEqual(
+    growing(5, (minute) => ({ heap_bytes: (20 + minute / 2) * MIB })),
+    [],
+    "in five minutes code is still compiled",
+  );
+  assert.deepEqual(
+    growing(5, (minute) => ({ heap_bytes: (20 + minute * 1.5) * MIB })),
+    ["heap_bytes"],
+  );
+  assert.deepEqual(
     growing(5, (minute) => ({ rss_bytes: (90 + minute * 4) * MIB })),
     ["rss_bytes"],
   );

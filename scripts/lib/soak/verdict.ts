@@ -8,13 +8,22 @@ export interface Sample extends Held {
   readonly minute: number;
 }
 
+interface Limit {
+  readonly perHour: number;
+  readonly noise: number;
+  /** In place of `noise` within the first quarter of an hour, while code is still compiled. */
+  readonly shortNoise?: number;
+}
+
+const SHORT_MINUTES = 15;
+
 /**
  * What each figure may grow by in an hour, and the step below which a short soak cannot tell growth from noise. In its first hour the
  * heap still gains compiled code, a log of 1,000 lines and the rings of the history, some 2 MiB in all (snapshots of two minutes
  * compared); what is kept of every message, 16 bytes of it, would be 3.5 MiB.
  */
-const LIMITS: Readonly<Record<keyof Held, { readonly perHour: number; readonly noise: number }>> = {
-  heap_bytes: { perHour: 3 << 20, noise: 1 << 20 },
+const LIMITS: Readonly<Record<keyof Held, Limit>> = {
+  heap_bytes: { perHour: 3 << 20, noise: 1 << 20, shortNoise: 4 << 20 },
   external_bytes: { perHour: 1 << 20, noise: 2 << 20 },
   rss_bytes: { perHour: 4 << 20, noise: 8 << 20 },
   open_files: { perHour: 0, noise: 0.5 },
@@ -52,15 +61,13 @@ export function judgeGrowth(samples: readonly Sample[]): Growths {
   ) as Growths;
 }
 
-function growthOf(
-  points: readonly (readonly [number, number])[],
-  limit: { readonly perHour: number; readonly noise: number },
-): Growth {
+function growthOf(points: readonly (readonly [number, number])[], limit: Limit): Growth {
   const slope = slopeOf(points);
   const [from, to] = [points[0]!, points.at(-1)!];
   const risen = slope * (to[0] - from[0]);
   const perHour = slope * 60;
-  return { first: from[1], last: to[1], per_hour: Math.round(perHour), grows: perHour > limit.perHour && risen > limit.noise };
+  const noise = to[0] < SHORT_MINUTES ? (limit.shortNoise ?? limit.noise) : limit.noise;
+  return { first: from[1], last: to[1], per_hour: Math.round(perHour), grows: perHour > limit.perHour && risen > noise };
 }
 
 /** Per minute. */
