@@ -74,6 +74,7 @@ test("on a machine of its own", { skip }, async (t) => {
       const status = await guest.run("cat /proc/$(pidof node)/status");
       for (const set of ["CapPrm", "CapEff", "CapBnd"]) assert.match(status, new RegExp(`^${set}:\\s+${TWO_RIGHTS}$`, "m"));
       assert.match(status, /^NoNewPrivs:\s+1$/m);
+      await guest.console.says(/packet filter is in force/, PATIENCE_MS); // nft takes its time on an emulated processor
       assert.equal(await net.probe("10.77.0.1", 1883, ANSWER_MS), "open");
       assert.equal(await net.probe("10.77.0.1", 8222, SILENCE_MS), "silence");
       const ruleset = await guest.run("chroot /root /usr/sbin/nft list table inet petiole");
