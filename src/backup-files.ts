@@ -2,7 +2,7 @@
 // device's flash and without what each device makes for itself.
 
 import { type Clock, timestamp } from "#base/clock.ts";
-import { type Disk, ensureDirectory, readWhole, replaceWhole } from "#base/disk.ts";
+import { type Disk, ensureDirectory, listIfThere, readWhole, replaceWhole } from "#base/disk.ts";
 import { systemCode } from "#base/errors.ts";
 import type { SettingsDocument } from "#config/settings-file.ts";
 import type { BackupContents } from "#web/server/backup.ts";
@@ -21,7 +21,7 @@ export async function gatherBackup(
 ): Promise<BackupContents> {
   const directory = `${place.dataDir}/secrets`;
   const files: { name: string; bytes: Buffer }[] = [];
-  for (const name of await namesIn(disk, directory)) {
+  for (const name of await listIfThere(disk, directory)) {
     if (!isCarried(name) || files.length >= FILES_MAX) continue;
     const bytes = await tryRead(disk, `${directory}/${name}`);
     if (bytes !== undefined && bytes.length > 0 && bytes.length <= FILE_BYTES_MAX) files.push({ name, bytes });
@@ -44,15 +44,6 @@ export async function spreadSecrets(contents: BackupContents, dataDir: string, d
 
 function isCarried(name: string): boolean {
   return NAME.test(name) && !OWN.test(name) && !name.endsWith(".new");
-}
-
-async function namesIn(disk: Disk, directory: string): Promise<readonly string[]> {
-  try {
-    return await disk.list(directory);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 async function tryRead(disk: Disk, path: string): Promise<Buffer | undefined> {

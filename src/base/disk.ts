@@ -225,6 +225,16 @@ export async function replaceWhole(disk: Disk, directory: string, name: string, 
   await disk.syncDirectory(directory);
 }
 
+/** What is in a folder; nothing is in one that is not there. */
+export async function listIfThere(disk: Disk, directory: string): Promise<readonly string[]> {
+  try {
+    return await disk.list(directory);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
 export async function removeIfThere(disk: Disk, path: string): Promise<void> {
   try {
     await disk.remove(path);

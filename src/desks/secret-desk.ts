@@ -4,7 +4,7 @@
 import { X509Certificate } from "node:crypto";
 import * as path from "node:path";
 import { timestamp } from "#base/clock.ts";
-import { type Disk, ensureDirectory, readWhole, removeIfThere, replaceWhole } from "#base/disk.ts";
+import { type Disk, ensureDirectory, listIfThere, readWhole, removeIfThere, replaceWhole } from "#base/disk.ts";
 import { systemCode } from "#base/errors.ts";
 import type { SecretsDesk, SecretView } from "#web/server/desks.ts";
 import { WEB_CONFLICT, WEB_NOT_FOUND, WEB_ROLE, WEB_SECRET_NAME, WebRefusal } from "#web/server/errors.ts";
@@ -41,7 +41,7 @@ export function createSecretsDesk({ disk, dataDir, settings }: SecretDeskDeps): 
     reserved: RESERVED,
     async list() {
       const views: SecretView[] = [];
-      for (const name of await namesIn(disk, directory)) {
+      for (const name of await listIfThere(disk, directory)) {
         if (!NAME.test(name) || isOurs(name) || views.length >= FILES_MAX) continue;
         const bytes = await tryRead(disk, `${directory}/${name}`);
         if (bytes === undefined) continue;
@@ -58,7 +58,7 @@ export function createSecretsDesk({ disk, dataDir, settings }: SecretDeskDeps): 
       if (isOurs(name)) throw new WebRefusal(409, WEB_CONFLICT, `the name ${name} is the device's own; take another`);
       if (isOfPage(name) && !mayRisk)
         throw new WebRefusal(403, WEB_ROLE, `web.tls names secrets/${name}, so only an owner can change it`);
-      const there = await namesIn(disk, directory);
+      const there = await listIfThere(disk, directory);
       if (there.length >= FILES_MAX && !there.includes(name))
         throw new WebRefusal(409, WEB_CONFLICT, `${FILES_MAX} files lie there already; remove one that no setting names`);
       await ensureDirectory(disk, directory);
@@ -66,7 +66,7 @@ export function createSecretsDesk({ disk, dataDir, settings }: SecretDeskDeps): 
       return view(name, content);
     },
     async remove(name) {
-      const isThere = NAME.test(name) && !isOurs(name) && (await namesIn(disk, directory)).includes(name);
+      const isThere = NAME.test(name) && !isOurs(name) && (await listIfThere(disk, directory)).includes(name);
       if (!isThere) throw new WebRefusal(404, WEB_NOT_FOUND, "there is no such file");
       if (isNamed(name)) throw new WebRefusal(409, WEB_CONFLICT, `the settings name secrets/${name}; take it out of them first`);
       await removeIfThere(disk, `${directory}/${name}`);
@@ -104,15 +104,6 @@ function mentions(settings: unknown, isIt: (text: string) => boolean): boolean {
   if (typeof settings === "string") return isIt(settings);
   if (typeof settings !== "object" || settings === null) return false;
   return Object.values(settings).some((value) => mentions(value, isIt));
-}
-
-async function namesIn(disk: Disk, directory: string): Promise<readonly string[]> {
-  try {
-    return await disk.list(directory);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 async function tryRead(disk: Disk, file: string): Promise<Buffer | undefined> {
