@@ -4,6 +4,7 @@
 // is remembered by an empty file, since a table outlives the process that made it.
 
 import type { Authenticator } from "#access/authenticator.ts";
+import type { Clock, Millis } from "#base/clock.ts";
 import type { Disk } from "#base/disk.ts";
 import { explain, isFault, PetioleError } from "#base/errors.ts";
 import type { Config } from "#config/config.ts";
@@ -14,6 +15,8 @@ import { LIVE_FILTER } from "#live/live-errors.ts";
 import { firewallDoors } from "./firewall-doors.ts";
 
 const MARK = "packet-filter";
+/** nft takes a tenth of a second, on an emulated processor a few. A door that stays shut for long loses more than the filter saves. */
+const DOORS_WAIT_MS = 5_000;
 
 export interface PacketFilterFacts {
   readonly dataDir: string;
@@ -39,6 +42,13 @@ export async function openPacketFilter(
   }
   if (!wasOn) await remember(mark, env);
   return openFirewall(rulesetOf(config, isBalena), env, () => authenticator.blockedAddresses());
+}
+
+/** Resolves when the first try to put the filter in force is over, whatever came of it, or after 5 s: doors open behind it. */
+export async function firstTry(filter: Pick<Firewall, "settled">, clock: Clock): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  using _timer: Disposable = clock.after(DOORS_WAIT_MS satisfies Millis, resolve);
+  await Promise.race([filter.settled, late]);
 }
 
 /**

@@ -1,9 +1,10 @@
 // The composition root: opens every part, wires them, and closes them in reverse.
 //
-//   lock → time → accounts → uplinks (outbox recovers here) → mqtt, nats, serial → monitor → links start to dial
+//   lock → time → accounts → packet filter → uplinks (outbox recovers here) → mqtt, nats, serial → monitor → links start to dial
 //
 // What settings may change while all this runs is opened by parts.ts and changed by live-settings.ts.
-// Doors open only after the outboxes are ready to keep what comes in, and a link is never waited for (DESIGN §1.2).
+// Doors open only after the outboxes are ready to keep what comes in, and behind the packet filter, which is given 5 s.
+// A link is never waited for (DESIGN §1.2).
 
 import { createAuthenticator } from "#access/authenticator.ts";
 import type { Env } from "#base/env.ts";
@@ -34,7 +35,7 @@ import type { Watchdog } from "#watchdog/watchdog.ts";
 import { openWeb } from "#web/server/web.ts";
 import { type LockPlace, lockDataDirectory } from "./data-lock.ts";
 import { createPastDesk, HistoryFeed } from "./history-feed.ts";
-import { changePacketFilter, openPacketFilter } from "./packet-filter.ts";
+import { changePacketFilter, firstTry, openPacketFilter } from "./packet-filter.ts";
 import {
   type Ground,
   noParts,
@@ -168,12 +169,13 @@ export async function openSpoke(
     signal,
     addUplink,
   });
-  for (const remote of config.leafnodes.remotes) uplinks.use(await openUplinkPart(ground, config, remote));
-  scope.use(settings); // a change that is under way ends before the links and outboxes that it changes close
-  scope.use(authenticator);
-  for (const part of [mqtt, nats, serial, host]) await scope.use(part).start(config);
   scope.defer(() => parts.filter?.[Symbol.asyncDispose]());
   if (exec !== undefined) parts.filter = (await openPacketFilter(config, filterPlace, authenticator, { ...env, exec })) ?? null;
+  for (const remote of config.leafnodes.remotes) uplinks.use(await openUplinkPart(ground, config, remote)); // nft works meanwhile
+  scope.use(settings); // a change that is under way ends before the links and outboxes that it changes close
+  scope.use(authenticator);
+  if (parts.filter !== null && config.firewall.enabled) await firstTry(parts.filter, env.clock);
+  for (const part of [mqtt, nats, serial, host]) await scope.use(part).start(config);
   await warnOfOrphans(config, facts.dataDir, env);
   const startedAt = env.clock.now();
   const report = () => reportOf(config, facts, parts, { uptimeMs: env.clock.now() - startedAt, wall: env.clock.wall(), time });

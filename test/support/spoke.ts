@@ -19,10 +19,10 @@ import { controlSocketPath, type Machine, openSpoke, type Spoke, systemMachine }
 import { SpawnedProcess } from "./processes.ts";
 import { tempFolder } from "./temp-folder.ts";
 
-/** The one MQTT user that every test spoke has. */
 /** Quick reconnects; and no gossip, which would lead around the link cutter and the shaper that tests put in between. */
 const TEST_REMOTE = { reconnect: { min: "50ms", max: "500ms" }, ignore_discovered_servers: true };
 
+/** The one MQTT user that every test spoke has. */
 export const DEVICE = { user: "device-1", password: "device-password" } as const;
 
 const MAIN = path.resolve(import.meta.dirname, "../../src/main.ts");
