@@ -24,6 +24,7 @@ export async function pinnedNode({ nodeName }: Architecture, say: (line: string)
   const binary = path.join(folder, "package/bin/node");
   if (await isThere(binary)) return binary;
   say(`fetching ${name} ${version} …`);
+  await fs.mkdir(path.dirname(folder), { recursive: true });
   const scratch = await fs.mkdtemp(`${folder}-`);
   try {
     // By the machine's own Node, as the first npm ci was: it knows the certificate authorities that this machine trusts.
