@@ -31,7 +31,7 @@ const BYTES_A_LINE = 16;
 const SHOWN_CHARS_MAX = 400;
 
 export function rawView(output: ViewOutput): View {
-  return { feed: (chunk) => output.write(chunk), reset: () => undefined };
+  return { feed: (chunk) => output.write(Buffer.from(chunk)), reset: () => undefined }; // a copy: output may keep it for a while
 }
 
 export function hexView(output: ViewOutput): View {

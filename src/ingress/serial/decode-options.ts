@@ -13,7 +13,6 @@ import {
   list,
   mapped,
   nullable,
-  number,
   oneOf,
   optional,
   required,
@@ -24,39 +23,32 @@ import { byteText } from "./byte-text.ts";
 import { groupNames, regexPattern } from "./decoders/regex-pattern.ts";
 import { checkLayout } from "./decoders/struct-plan.ts";
 import { checkKeysOfType } from "./keys-of-type.ts";
-import { checkRegisters } from "./modbus/options.ts";
+import { checkRegisters, registerKeys } from "./modbus/register-options.ts";
+import { scalingKeys, valueName } from "./scaling-options.ts";
 
 const COLUMNS_MAX = 256;
 const LAYOUT_MAX = 1024;
 const MIB = 1024 * 1024;
 
-const scaling = {
-  scale: optional(number(-1e9, 1e9), 1, "what the number is multiplied by"),
-  add: optional(number(-1e12, 1e12), 0, "what is added after that"),
-  unit: optional(nullable(text("a unit such as V", { bytesMax: 32 })), null, "unit of the value, told with it"),
-};
-
-const fieldName = () => text("a name for the value", { bytesMax: 128 });
-
 const cellFields = fields({
-  name: required(fieldName(), 'its field in subjects and JSON; csv: "-" passes the column over'),
+  name: required(valueName(), 'its field in subjects and JSON; csv: "-" passes the column over'),
   type: optional(
     oneOf(["auto", "number", "text"]),
     "auto",
     "auto: a number where it is written as one, else text; number: anything else is a fault",
   ),
-  ...scaling,
+  ...scalingKeys,
 });
 
 export type CellOptions = ValueOf<typeof cellFields>;
 
 const cell = mapped(
-  either({ text: fieldName(), object: cellFields }),
+  either({ text: valueName(), object: cellFields }),
   (value): CellOptions => (typeof value === "string" ? { name: value, type: "auto", scale: 1, add: 0, unit: null } : value),
 );
 
 const structField = fields({
-  name: required(fieldName(), "its field in subjects and JSON"),
+  name: required(valueName(), "its field in subjects and JSON"),
   type: required(
     oneOf(["u8", "i8", "u16", "i16", "u24", "i24", "u32", "i32", "u64", "i64", "f32", "f64", "bool", "bits", "ascii", "hex"]),
     "what the bytes are; bool, bits: one or several bits; ascii: text up to its first zero; hex: the bytes themselves",
@@ -67,26 +59,18 @@ const structField = fields({
   count: optional(integer(1, 32, "bits"), 1, "bits: how many"),
   of: optional(oneOf(["u8", "u16", "u32"]), "u8", "bool, bits: the number that holds them"),
   length: optional(nullable(integer(1, MIB, "bytes")), null, "ascii, hex: how long; null: to the end of the frame"),
-  ...scaling,
+  ...scalingKeys,
 });
 
 export type StructFieldOptions = ValueOf<typeof structField>;
 
 const registerField = fields({
-  name: required(fieldName(), "its field in subjects and JSON"),
+  name: required(valueName(), "its field in subjects and JSON"),
   unit_id: optional(nullable(integer(1, 247)), null, "address of the unit that has it; null: any"),
   table: optional(oneOf(["coils", "discrete", "holding", "input"]), "holding", "the table it stands in"),
   address: required(integer(0, 65_535), "its first register, counted from 0 as on the wire: 40001 in a manual is holding 0"),
-  type: optional(
-    oneOf(["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bit", "bits", "text"]),
-    "u16",
-    "what it is; coils and discrete inputs are bits whatever stands here",
-  ),
-  words: optional(oneOf(["big", "little"]), "big", "which 16-bit word of a larger number comes first"),
-  bytes: optional(oneOf(["big", "little"]), "big", "which byte of a register comes first; little is rare"),
-  bit: optional(nullable(integer(0, 15)), null, "bit: which bit of the register, 0 is the lowest"),
-  length: optional(integer(1, 125, "registers"), 1, "text: registers it fills"),
-  ...scaling,
+  ...registerKeys,
+  ...scalingKeys,
 });
 
 export type ListenedRegisterOptions = ValueOf<typeof registerField>;

@@ -8,7 +8,7 @@
 
 import type { DecodeOptions, ListenedRegisterOptions } from "../decode-options.ts";
 import type { Decoder } from "../decoder.ts";
-import { wordsOf } from "../modbus/options.ts";
+import { wordsOf } from "../modbus/register-options.ts";
 import { RegisterValue } from "../modbus/register-value.ts";
 import type { ReadingWriter } from "../reading.ts";
 import type { Field } from "./field.ts";

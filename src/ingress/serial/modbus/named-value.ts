@@ -8,8 +8,9 @@
 // say; tables that are read only are refused here.
 
 import { Scaling } from "../decoders/scaling.ts";
-import { type ModbusPollOptions, type ModbusRegisterOptions, wordsOf } from "./options.ts";
+import type { ModbusPollOptions, ModbusRegisterOptions } from "./options.ts";
 import { BROADCAST, type ModbusRequest } from "./pdu.ts";
+import { wordsOf } from "./register-options.ts";
 
 /** What is done with which value; `written` is the value that the register then stands for, as JSON. */
 export interface NamedRequest {

@@ -15,19 +15,19 @@ import {
   type Loose,
   list,
   nullable,
-  number,
   oneOf,
   optional,
   required,
   type ValueOf,
 } from "#base/schema.ts";
-import { text, token } from "#base/schema-text.ts";
+import { token } from "#base/schema-text.ts";
 import { subjectTemplate } from "#core/subject-schema.ts";
+import { scalingKeys, valueName } from "../scaling-options.ts";
+import { checkRegisters, REGISTERS_MAX, registerKeys, wordsOf } from "./register-options.ts";
 
 /** Units a bus may carry: 247 addresses, and 32 without a repeater. */
 const UNITS_MAX = 247;
 const POLLS_MAX = 256;
-const REGISTERS_MAX = 125;
 const COILS_MAX = 2000;
 
 const unitNumber = () => integer(1, 247);
@@ -38,20 +38,10 @@ const unitOptions = fields({
 });
 
 const registerOptions = fields({
-  name: required(text("a name for the value", { bytesMax: 128 }), "its field in subjects and JSON"),
+  name: required(valueName(), "its field in subjects and JSON"),
   offset: optional(integer(0, COILS_MAX - 1, "registers"), 0, "registers (or coils) from the poll's address"),
-  type: optional(
-    oneOf(["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bit", "bits", "text"]),
-    "u16",
-    "what it is; coils and discrete inputs are bits whatever stands here",
-  ),
-  words: optional(oneOf(["big", "little"]), "big", "which 16-bit word of a larger number comes first"),
-  bytes: optional(oneOf(["big", "little"]), "big", "which byte of a register comes first; little is rare"),
-  bit: optional(nullable(integer(0, 15)), null, "for bit: which bit of the register, 0 is the lowest"),
-  length: optional(integer(1, REGISTERS_MAX, "registers"), 1, "for text: registers it fills"),
-  scale: optional(number(-1e9, 1e9), 1, "what the number is multiplied by"),
-  add: optional(number(-1e12, 1e12), 0, "what is added after that"),
-  unit: optional(nullable(text("a unit such as V", { bytesMax: 32 })), null, "unit of the value, told with it"),
+  ...registerKeys,
+  ...scalingKeys,
 });
 
 const pollKeys = {
@@ -125,47 +115,6 @@ function checkPoll(poll: NonNullable<Loose<ModbusPollOptions>>, report: Report):
       remedy: "raise count, or mend the offset",
     });
   }
-}
-
-interface RegisterForm {
-  readonly name?: string | undefined;
-  readonly type?: ModbusRegisterOptions["type"] | undefined;
-  readonly bit?: number | null | undefined;
-  readonly length?: number | undefined;
-  readonly scale?: number | undefined;
-  readonly add?: number | undefined;
-}
-
-/** Keys that would do nothing, and, where `isOfBits`, everything that a coil does not have. */
-export function checkRegisters(
-  registers: readonly (RegisterForm | undefined)[],
-  isOfBits: boolean,
-  fault: Report["fault"],
-): void {
-  for (const [i, register] of registers.entries()) {
-    const { type, bit = null, length = 1, scale = 1, add = 0 } = register ?? {};
-    if (type === undefined) continue;
-    const isNumber = !isOfBits && type !== "text" && type !== "bit" && type !== "bits";
-    const stray = [
-      ["bit", bit !== null && (isOfBits || type !== "bit")],
-      ["length", length !== 1 && (isOfBits || type !== "text")],
-      ["scale", scale !== 1 && !isNumber],
-      ["add", add !== 0 && !isNumber],
-    ] as const;
-    for (const [key, isStray] of stray) {
-      if (!isStray) continue;
-      const what = isOfBits ? "coils and discrete inputs" : `type "${type}"`;
-      fault([i, key], { wanted: `no ${key} with ${what}`, found: "one", remedy: "take it out: it would do nothing" });
-    }
-    if (type === "bit" && !isOfBits && bit === null)
-      fault([i, "bit"], { wanted: 'a bit with type "bit"', found: "none", remedy: "say which of 0 to 15, 0 is the lowest" });
-  }
-}
-
-/** Registers that a value of this type fills. */
-export function wordsOf(type: ModbusRegisterOptions["type"], length: number): number {
-  if (type === "text") return length;
-  return type.endsWith("64") ? 4 : type.endsWith("32") ? 2 : 1;
 }
 
 function checkUnits(units: readonly Loose<ValueOf<typeof unitOptions>>[], report: Report): void {

@@ -4,7 +4,8 @@
 //   bytes little turns every register around before that.
 
 import { Scaling } from "../decoders/scaling.ts";
-import { type ModbusRegisterOptions, wordsOf } from "./options.ts";
+import type { ModbusRegisterOptions } from "./options.ts";
+import { wordsOf } from "./register-options.ts";
 
 export class RegisterValue {
   readonly #options: ModbusRegisterOptions;
