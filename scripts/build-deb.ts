@@ -42,7 +42,7 @@ export async function buildDeb(architecture: Architecture, say: (line: string) =
   await runCommand(architecture.strip, ["--strip-unneeded", "-o", path.join(tree, OWN_NODE), node]);
   await fs.chmod(path.join(tree, OWN_NODE), 0o755);
   const binding = `native/serialport-${architecture.nodeName}.node`;
-  for (const name of ["petiole.js", "package.json", binding]) {
+  for (const name of ["petiole.js", "program.js", "package.json", binding]) {
     await fs.copyFile(path.join(ROOT, "dist", name), path.join(tree, "usr/lib/petiole", name));
   }
   await fs.cp(path.join(ROOT, "dist/page"), path.join(tree, "usr/lib/petiole/page"), { recursive: true });

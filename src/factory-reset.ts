@@ -13,7 +13,7 @@ import { eraseKey } from "#journal/key-file.ts";
 
 const MARK = "factory-reset";
 const KEY = /\.key$/;
-const FOLDERS = ["secrets", "outbox", "mqtt", "audit"];
+const FOLDERS = ["secrets", "outbox", "mqtt", "audit", "compiled"];
 /** The record of a crash has lines of the log, which names users and hubs. */
 const FILES = /^(?:settings\.(?:json|unconfirmed)|identity\.json|last-crash\.json)/;
 const DEPTH_MAX = 6;

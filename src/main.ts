@@ -1,4 +1,4 @@
-// The command line: argv, signals, exit codes. The only file that does something when imported.
+// The command line: argv, signals, exit codes. The only file, beside start.ts, that does something when imported.
 //
 //   exit 0  done, or nothing wrong           exit 1  faults found, or the daemon is degraded beyond work
 //   exit 2  the command line was not understood   exit 70  a bug of ours: please report it

@@ -19,6 +19,7 @@ import { tellServiceManager } from "#watchdog/service-manager.ts";
 import { openWatchdog } from "#watchdog/watchdog.ts";
 import { LogTail } from "#web/server/log-tail.ts";
 import { finishAtStart } from "../at-start.ts";
+import { keepCompiled } from "../compiled.ts";
 import { DATA_DIRECTORY_UNUSABLE } from "../data-lock.ts";
 import { FlashTally } from "../flash-tally.ts";
 import { openSpoke } from "../spoke.ts";
@@ -128,6 +129,7 @@ export async function runDaemon(
       nats: spoke.natsEndpoint === null ? "off" : formatEndpoint(spoke.natsEndpoint),
       hubs: config.leafnodes.remotes.flatMap(({ urls }) => urls.map(({ text }) => text)).join(","),
     });
+    keepCompiled();
     const { exec } = watching;
     using _manager = exec === undefined ? undefined : tellServiceManager(environment, { clock: env.clock, exec, log });
     watchdog.guard({

@@ -6,7 +6,6 @@ import { accountz } from "./accountz.ts";
 import { accstatz } from "./accstatz.ts";
 import { connz } from "./connz.ts";
 import { leafz } from "./leafz.ts";
-import { renderMetrics } from "./metrics.ts";
 import { Query, QueryError } from "./query.ts";
 import type { RuntimeFigures } from "./runtime-figures.ts";
 import { subsz } from "./subsz.ts";
@@ -51,6 +50,7 @@ async function answerPath(path: string, query: Query, { report, server, runtime,
     case "/statusz":
       return json(200, report());
     case "/metrics": {
+      const { renderMetrics } = await import("./metrics.ts"); // brings a library that most devices never need
       const { type, text: body } = await renderMetrics(report(), await runtime.report());
       return { status: 200, type, body };
     }

@@ -2,7 +2,7 @@
 //
 //   event loop ── beats every 2 s ──▶ shared memory ◀── looks every 5 s ── second thread ── 12 looks without a beat ──▶ SIGKILL
 //
-// The thread sleeps in the kernel between its looks. It costs 10 MB of memory, and not a measurable part of the processor.
+// The thread sleeps in the kernel between its looks. It costs 7.5 MiB of memory (README.md), and not a measurable part of the processor.
 
 import { Worker } from "node:worker_threads";
 import type { Clock } from "#base/clock.ts";

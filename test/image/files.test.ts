@@ -96,7 +96,8 @@ for (const architecture of wantedArchitectures()) {
         assert.ok(!entries.some((entry) => entry.name === name), name);
       }
       const here = path.resolve(import.meta.dirname, "../..");
-      assert.ok(!(await read("opt/petiole/petiole.js")).includes(here), "the bundle names the folder it was built in");
+      for (const name of ["petiole.js", "program.js"])
+        assert.ok(!(await read(`opt/petiole/${name}`)).includes(here), `${name} names the folder it was built in`);
     });
 
     await t.test("every library that a program names is there", async () => {

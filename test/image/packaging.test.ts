@@ -161,6 +161,7 @@ test("what is pushed: these files and no other, none of them a link, the scripts
     "app/package.json f 644",
     ...page.map((name) => `app/page/${name} f 644`),
     "app/petiole.js f 755",
+    "app/program.js f 644",
     "balena.yml f 644",
     "docker-compose.yml f 644",
     "epoch f 644",

@@ -1,5 +1,6 @@
 // `scripts/bench idle`: what a gateway costs while nothing happens: processor, wake-ups, bytes to the hub, bytes to flash, memory.
-// The spoke beside nats-server as leaf and mosquitto with a bridge, all at the same time: none has anything to do.
+// The spoke beside nats-server as leaf and mosquitto with a bridge, all at the same time: none has anything to do. The spoke has been started
+// once before, as startSpoke does it: what Node compiled is kept. Where its memory goes: image/README.md, Memory.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";

@@ -8,6 +8,7 @@ import type { Architecture } from "./architecture.ts";
 
 const MADE_OF = [
   "dist/petiole.js",
+  "dist/program.js",
   "dist/LICENSES.txt",
   "dist/native/*.node",
   "dist/page/*",
