@@ -12,6 +12,7 @@ import { Site } from "./lib/bench/bench-site.ts";
 import { type Cores, chooseCores } from "./lib/bench/cores.ts";
 import { breakDown, type CpuProfile, formatBreakdown, type Window } from "./lib/bench/cpu-profile.ts";
 import { benchFleet } from "./lib/bench/fleet.ts";
+import { benchFloor } from "./lib/bench/floor.ts";
 import { benchHostile } from "./lib/bench/hostile.ts";
 import { benchIdle } from "./lib/bench/idle.ts";
 import { benchInterest } from "./lib/bench/interest.ts";
@@ -20,15 +21,17 @@ import { benchMqtt } from "./lib/bench/mqtt.ts";
 import { benchNats } from "./lib/bench/nats.ts";
 import { type BenchOptions, HELP, PAYLOAD_BYTES, PUBLISHERS, parseOptions } from "./lib/bench/options.ts";
 import { benchOutbox } from "./lib/bench/outbox.ts";
+import { type PartFacts, watchMachine } from "./lib/bench/part-facts.ts";
 import { formatReport, type Report, ratiosOf, type Sample, TITLES, workloadReports } from "./lib/bench/report.ts";
 import { benchS2 } from "./lib/bench/s2.ts";
 import { benchSerial } from "./lib/bench/serial.ts";
+import { benchSites } from "./lib/bench/sites.ts";
 import { benchStart } from "./lib/bench/start.ts";
 import { ACCOUNTS, buildSpoke, openStage, type Stage, startPeer, startSpoke, type WorkloadName } from "./lib/bench/systems.ts";
+import { benchThin } from "./lib/bench/thin.ts";
 import { nowNs } from "./lib/bench/worker-channel.ts";
 import { evenly, runPaced, runSaturated } from "./lib/bench/workloads.ts";
 import { abortOnInterrupt } from "./lib/interrupt.ts";
-import { ROOT } from "./lib/suites.ts";
 
 const WORKLOADS: readonly WorkloadName[] = ["qos0", "qos1", "paced", "gathered"];
 /** First guess of a rate, messages a second; the warm-up finds the real one. */
@@ -48,7 +51,10 @@ const PARTS: Readonly<Record<string, (args: readonly string[], signal: AbortSign
   mqtt: benchMqtt,
   outbox: benchOutbox,
   serial: benchSerial,
+  site: benchSites,
+  thin: benchThin,
   start: benchStart,
+  floor: benchFloor,
   idle: benchIdle,
   interest: benchInterest,
   hostile: benchHostile,
@@ -75,7 +81,7 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<Report
     const system = scope.use(await start());
     sites.push(scope.use(await Site.open(system, account, stage, signal)));
   }
-  const loadBefore = os.loadavg()[0]!;
+  const watched = watchMachine(stage.natsServer.version);
   const rates = new Map<string, number>();
   for (const site of sites) for (const workload of site.system.workloads) await warmUp(site, workload, options, rates);
   const samples: Sample[] = [];
@@ -90,7 +96,7 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<Report
     say(`round ${round} of ${options.rounds} is done`);
   }
   const systems = sites.map(({ system }) => system);
-  const known = await facts(stage, cores, options, loadBefore);
+  const known = await facts(stage, cores, options, watched);
   return {
     ...known,
     notes: [...known.notes, ...(await ledgers(sites))],
@@ -124,8 +130,7 @@ async function ledgers(sites: readonly Site[]): Promise<string[]> {
   return told.flatMap(([name, losses]) => (losses === "" ? [] : [`${name} says it dropped: ${losses}`]));
 }
 
-async function facts(stage: Stage, cores: Cores, options: BenchOptions, loadBefore: number) {
-  const { version } = JSON.parse(await fs.readFile(path.join(ROOT, "package.json"), "utf8")) as { version: string };
+async function facts(stage: Stage, cores: Cores, options: BenchOptions, watched: () => Promise<PartFacts>) {
   const { type } = await fs.statfs(stage.folder);
   const notes = [
     cores.note,
@@ -136,20 +141,7 @@ async function facts(stage: Stage, cores: Cores, options: BenchOptions, loadBefo
   ];
   if (type === TMPFS) notes.push(`${os.tmpdir()} is in memory: fdatasync costs nothing there, set TMPDIR to a folder on a disk`);
   return {
-    versions: {
-      petiole: version,
-      node: process.version,
-      "nats-server": stage.natsServer.version,
-      mosquitto: (await mosquittoVersion()) ?? "not installed",
-    },
-    machine: {
-      cpu: os.cpus()[0]?.model ?? "unknown",
-      processors: os.availableParallelism(),
-      memory: `${Math.round(os.totalmem() / 2 ** 30)} GiB`,
-      kernel: os.release(),
-      "load average before": loadBefore.toFixed(2),
-      after: os.loadavg()[0]!.toFixed(2),
-    },
+    ...(await watched()),
     load: {
       publishers: PUBLISHERS,
       "payload bytes": PAYLOAD_BYTES,
@@ -165,7 +157,7 @@ async function facts(stage: Stage, cores: Cores, options: BenchOptions, loadBefo
 async function profile(options: BenchOptions, signal: AbortSignal): Promise<string> {
   await using stage = await openStage(await chooseCores(), options.compression, say);
   const program = await buildSpoke(stage);
-  const map = JSON.parse(await fs.readFile(`${program}.map`, "utf8"));
+  const map = JSON.parse(await fs.readFile(path.join(path.dirname(program), "program.js.map"), "utf8"));
   const texts: string[] = [];
   for (const workload of WORKLOADS.filter((each) => each !== "gathered")) {
     const folder = await fs.mkdtemp(path.join(stage.folder, "profile-"));

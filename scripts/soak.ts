@@ -1,6 +1,7 @@
 // A typical site with a bad line, for an hour or as long as one likes: does anything grow, is anything lost? lib/soak/.
 
 import { abortOnInterrupt } from "./lib/interrupt.ts";
+import { memoryLine } from "./lib/soak/memory-kinds.ts";
 import { parseSoakArguments, SOAK_HELP } from "./lib/soak/options.ts";
 import { playSoak, type SoakVerdict } from "./lib/soak/play.ts";
 
@@ -14,7 +15,7 @@ const NAMES = {
   warnings: "warnings",
 } as const;
 
-function print({ minutes, published, delivered, lost, duplicated, links, growth, ok }: SoakVerdict): void {
+function print({ minutes, published, delivered, lost, duplicated, links, growth, samples, ok }: SoakVerdict): void {
   console.log(
     `published ${published}, delivered ${delivered}, lost ${lost}, duplicated ${duplicated}; ${links} links in ${minutes} minutes`,
   );
@@ -23,6 +24,8 @@ function print({ minutes, published, delivered, lost, duplicated, links, growth,
     const show = (value: number) => (key.endsWith("_bytes") ? `${(value / 2 ** 20).toFixed(2)} MiB` : String(value));
     console.log(`${grows ? "✖" : "✔"} ${name.padEnd(18)} ${show(first)} → ${show(last)}, ${show(per_hour)} an hour`);
   }
+  const memory = samples.at(-1)?.memory;
+  if (memory !== undefined) console.log(memoryLine(memory));
   console.log(ok ? "nothing lost, nothing twice, nothing grew" : "the soak failed");
 }
 

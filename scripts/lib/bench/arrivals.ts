@@ -17,6 +17,8 @@ export class Arrivals {
   error: string | undefined;
   /** Nanoseconds from send time to arrival, where stamps are looked at. */
   readonly latencies: number[] = [];
+  /** The send times themselves, in the order of arrival. */
+  readonly stamps: number[] = [];
   hasStamps = false;
   /** What came and is not parsed yet lies in #slab from #start to #end. */
   #slab = Buffer.alloc(1 << 20);
@@ -69,7 +71,9 @@ export class Arrivals {
   #takeStamp(payloadAt: number, now: number): void {
     const at = payloadAt + STAMP_AT;
     const sentAt = Number.parseInt(this.#slab.latin1Slice(at, at + STAMP_CHARS), 16);
-    if (sentAt > 0) this.latencies.push(now - sentAt);
+    if (!(sentAt > 0)) return;
+    this.latencies.push(now - sentAt);
+    this.stamps.push(sentAt);
   }
 
   #takeControl(line: string): void {

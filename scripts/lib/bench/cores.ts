@@ -38,6 +38,12 @@ export function pinned(cores: string | null, command: string, args: readonly str
   return cores === null ? [command, [...args]] : ["taskset", ["--cpu-list", cores, command, ...args]];
 }
 
+/** The command line behind words that change where it runs, such as those of nsenter; without words as it is. */
+export function within(words: readonly string[], command: string, args: readonly string[]): [command: string, args: string[]] {
+  const [first = command, ...more] = [...words, command, ...args];
+  return [first, more];
+}
+
 function unpinned(why: string): Cores {
   return { leaf: null, load: null, note: `not pinned, all processes share all processors: ${why}` };
 }

@@ -11,7 +11,7 @@ export type Attack = (typeof ALL_ATTACKS)[number];
 
 export const TITLES: Readonly<Record<Attack, string>> = {
   none: "nobody",
-  storm: "10,000 connects/s",
+  storm: "connects, 10,000/s offered",
   loris: "500 slow connections",
   claims: "lengths of 256 MB",
   passwords: "wrong passwords",
@@ -23,7 +23,9 @@ export interface HostileRow {
   readonly system: string;
   readonly attack: Attack;
   readonly title: string;
-  /** Attacks a second that were really made. */
+  /** How much of it was really made, in words. */
+  readonly extent: string;
+  /** Attacks a second that were really made: connections that stood, bombs sent; of noise, KiB that the port took. */
   readonly perSecond: number;
   readonly sent: number;
   readonly acked: number;
@@ -47,6 +49,23 @@ export interface HostileReport extends PartFacts {
   readonly broken: readonly string[];
 }
 
+export interface Made {
+  /** Connections that stood, bombs sent, KiB of noise that the port took. */
+  readonly made: number;
+  /** Connections that were tried. */
+  readonly dialled?: number;
+}
+
+export function extentOf(attack: Attack, { made, dialled }: Made, seconds: number): string {
+  const rate = (count: number) => Math.round(count / seconds).toLocaleString("en");
+  const each = rate(made);
+  if (attack === "storm" && dialled !== undefined) return `${each}/s of ${rate(dialled)}/s dialled`;
+  if (attack === "none") return "";
+  if (attack === "loris") return `${made.toLocaleString("en")} at once`;
+  if (attack === "bombs") return `${made.toLocaleString("en")} links bombed`;
+  return attack === "serial" ? `${each} KiB/s` : `${each}/s`;
+}
+
 export function brokenPromises(rows: readonly HostileRow[]): string[] {
   return rows
     .filter(({ system }) => system === "spoke")
@@ -68,7 +87,7 @@ export function formatHostile(report: HostileReport): string {
   const rows = [
     [
       "system, attacked by",
-      "attacks/s",
+      "made",
       "PUBACK p50 ms",
       "p99",
       "max",
@@ -81,7 +100,7 @@ export function formatHostile(report: HostileReport): string {
     ],
     ...report.rows.map((row) => [
       `${row.system}: ${row.title}`,
-      show(row.perSecond, 0),
+      row.extent,
       show(row.p50Ms),
       show(row.p99Ms),
       show(row.maxMs),
@@ -93,7 +112,9 @@ export function formatHostile(report: HostileReport): string {
       row.fault || "none",
     ]),
   ];
-  const from = report.strangers ? "attackers have addresses of their own" : "attackers come from this machine itself";
+  const from = report.strangers
+    ? "attackers have addresses of their own"
+    : "attackers come from this machine itself, which it trusts more";
   const verdict = report.broken.length === 0 ? ["the spoke kept its promises"] : report.broken.map((each) => `✖ ${each}`);
-  return `${factsLine(report)}\n${report.seconds} s each; ${from}; noise: KiB/s\n\n${table(rows)}\n\n${verdict.join("\n")}\n`;
+  return `${factsLine(report)}\n${report.seconds} s each; ${from}\n\n${table(rows)}\n\n${verdict.join("\n")}\n`;
 }

@@ -11,10 +11,8 @@
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { freePorts } from "../../../test/support/free-ports.ts";
 import { SpawnedProcess } from "../../../test/support/processes.ts";
-import { Pty } from "../../../test/support/pty.ts";
 import { daemonCommand } from "../node-flags.ts";
 import { chooseCores, pinned } from "./cores.ts";
 import { breakDown, type CpuProfile, formatBreakdown, type Window } from "./cpu-profile.ts";
@@ -22,15 +20,19 @@ import {
   ALL_ATTACKS,
   type Attack,
   brokenPromises,
+  extentOf,
   formatHostile,
   type HostileReport,
   type HostileRow,
+  type Made,
   MQTT_ATTACKS,
   TITLES,
 } from "./hostile-report.ts";
 import { canHaveNamespace, HOST, runInside, STRANGERS } from "./own-network.ts";
 import { watchMachine } from "./part-facts.ts";
+import { parsePart, whole } from "./part-options.ts";
 import { parseCpu } from "./process-figures.ts";
+import { cables, farEnd } from "./serial.ts";
 import { ACCOUNTS, buildSpoke, DEVICE, leafUser, openStage, type Stage, startPeer } from "./systems.ts";
 import { Worker } from "./worker.ts";
 import { nowNs } from "./worker-channel.ts";
@@ -55,33 +57,19 @@ const LOCAL = Array.from({ length: 8 }, (_, i) => `127.0.2.${i + 2}`);
 /** A link for each kind of bomb: after a breach the spoke stays away for a growing while. */
 const FALSE_ACCOUNTS = ["FALSE1", "FALSE2", "FALSE3", "FALSE4"];
 const NOISE_BYTES = 65_536;
-const NOISE_MS = 20;
+const NOISE_MS = 5;
+/** Of the log, where a promise is broken. */
+const WORDS_CHARS = 3_000;
 
 export async function benchHostile(args: readonly string[], signal: AbortSignal): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: "boolean", default: false },
-      seconds: { type: "string" },
-      json: { type: "boolean", default: false },
-      only: { type: "string" },
-      profile: { type: "boolean", default: false },
-      inside: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
-  const seconds = Number(values.seconds ?? (values.quick ? 2 : 6));
-  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 60)
-    throw new Error(`--seconds wants a whole number from 1 to 60, got "${values.seconds}"`);
-  if (!values.inside && (await canHaveNamespace())) return await runInside(args, signal);
+  const values = parsePart(args, HELP, ["seconds", "only", "profile", "inside"]);
+  if (values === undefined) return;
+  const seconds = whole("--seconds", values.seconds ?? (values.quick ? 2 : 6), 60);
+  if (!values.inside && (await canHaveNamespace())) return await runInside("hostile", args, signal);
   const only = ALL_ATTACKS.find((attack) => attack === values.only);
   if (values.only !== undefined && only === undefined)
     throw new Error(`--only wants one of ${ALL_ATTACKS.join(", ")}, got "${values.only}"`);
-  const wanted = { seconds, strangers: values.inside, only, isProfile: values.profile };
+  const wanted = { seconds, strangers: values.inside === true, only, isProfile: values.profile === true };
   const report = await measureHostile(wanted, signal);
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatHostile(report));
   if (report.broken.length > 0) process.exitCode = 1;
@@ -91,7 +79,7 @@ interface Gateway {
   readonly name: string;
   readonly pid: number;
   readonly port: number;
-  readonly process: { readonly hasExited: boolean } | undefined;
+  readonly process: { readonly hasExited: boolean; readonly output: string } | undefined;
 }
 
 interface Wanted {
@@ -109,24 +97,25 @@ async function measureHostile(wanted: Wanted, signal: AbortSignal): Promise<Host
   const windows = new Map<string, Window>();
   const plan = { seconds, strangers, signal, windows };
   {
-    await using pty = await Pty.open();
-    await using attackers = await Worker.start("hostile-worker.ts", stage.cores, signal, true);
+    await using wiring = new AsyncDisposableStack();
+    const [tty] = (await cables(wiring, stage.folder, "noise", 1)) as [string];
+    await using attackers = await Worker.start("hostile-worker.ts", stage.cores, signal, { isPatient: true });
     const [falseHub] = (await freePorts(1)) as [number];
     const profileFolder = path.join(stage.folder, "profile");
     const nodeFlags = isProfile ? ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`] : [];
-    await using spoke = await startTarget(stage, pty.path, falseHub, nodeFlags);
+    await using spoke = await startTarget(stage, tty, falseHub, nodeFlags);
     const port = Number((await spoke.says(/\srunning\s.* mqtt=0\.0\.0\.0:(\d+)/))[1]);
     const gateway: Gateway = { name: "spoke", pid: spoke.pid, port, process: spoke };
     rows.push(
-      ...(await attackAll(stage, gateway, only === undefined ? ALL_ATTACKS : [only], { ...plan, attackers, pty, falseHub })),
+      ...(await attackAll(stage, gateway, only === undefined ? ALL_ATTACKS : [only], { ...plan, attackers, tty, falseHub })),
     );
     if (isProfile) await printProfile(stage, spoke, profileFolder, windows);
   }
   if (only === undefined) {
-    await using attackers = await Worker.start("hostile-worker.ts", stage.cores, signal, true);
+    await using attackers = await Worker.start("hostile-worker.ts", stage.cores, signal, { isPatient: true });
     await using peer = await startPeer(stage, false, strangers ? "0.0.0.0" : "127.0.0.1");
     const gateway: Gateway = { name: peer.name, pid: peer.pid, port: peer.mqttPort, process: undefined };
-    rows.push(...(await attackAll(stage, gateway, MQTT_ATTACKS, { ...plan, attackers, pty: undefined, falseHub: 0 })));
+    rows.push(...(await attackAll(stage, gateway, MQTT_ATTACKS, { ...plan, attackers, tty: "", falseHub: 0 })));
   }
   return { ...(await facts()), seconds, strangers, rows, broken: brokenPromises(rows) };
 }
@@ -141,7 +130,7 @@ async function printProfile(
   const [file] = await fs.readdir(folder);
   if (file === undefined) throw new Error("the spoke left no CPU profile: it did not end politely");
   const profile = JSON.parse(await fs.readFile(path.join(folder, file), "utf8")) as CpuProfile;
-  const map = JSON.parse(await fs.readFile(path.join(stage.folder, "dist/petiole.js.map"), "utf8"));
+  const map = JSON.parse(await fs.readFile(path.join(stage.folder, "dist/program.js.map"), "utf8"));
   for (const [title, window] of windows) process.stderr.write(`${formatBreakdown(title, breakDown(profile, map, window), 15)}\n`);
 }
 
@@ -186,7 +175,8 @@ interface Plan {
   readonly strangers: boolean;
   readonly signal: AbortSignal;
   readonly attackers: Worker;
-  readonly pty: Pty | undefined;
+  /** The gateway's end of the serial cable; empty where it has none. */
+  readonly tty: string;
   readonly falseHub: number;
   readonly windows: Map<string, Window>;
 }
@@ -199,6 +189,8 @@ interface Acked {
   readonly p99Ms: number | null;
   readonly maxMs: number | null;
   readonly lateP99Ms: number;
+  /** When the last PUBACK came, since the first message was due. */
+  readonly lastAckMs: number | null;
 }
 
 async function attackAll(stage: Stage, gateway: Gateway, attacks: readonly Attack[], plan: Plan): Promise<HostileRow[]> {
@@ -223,41 +215,68 @@ async function attackAll(stage: Stage, gateway: Gateway, attacks: readonly Attac
       system: gateway.name,
       attack,
       title: TITLES[attack],
-      perSecond: made / plan.seconds,
+      extent: extentOf(attack, made, plan.seconds),
+      perSecond: made.made / plan.seconds,
       ...acked,
       ...memory,
       cpuPercent: isAlive ? (((await cpuMs(gateway.pid)) - before) / spanMs) * 100 : Number.NaN,
       fault: isAlive ? acked.fault : "it ended",
     });
     process.stderr.write(`petiole: ${gateway.name} has met: ${TITLES[attack]}\n`);
+    if (acked.acked < acked.sent || !isAlive) process.stderr.write(`${whatWasSaid(acked, gateway)}\n`);
     if (!isAlive || acked.fault !== "") break;
     await sleep(RECOVER_MS, undefined, { signal: plan.signal });
   }
   return rows;
 }
 
-/** Hands back how many attacks it was; of noise, kilobytes. */
+/** For whoever has to find out why: when the PUBACKs stopped, and the gateway's last words. */
+function whatWasSaid({ sent, acked, fault, lastAckMs }: Acked, { process: gateway }: Gateway): string {
+  const connection = fault === "" ? "its connection stayed open" : `its connection: ${fault}`;
+  const last = lastAckMs === null ? "none came" : `the last came ${lastAckMs.toFixed(0)} ms after the first message was due`;
+  const words = gateway?.output.slice(-WORDS_CHARS) ?? "";
+  return `petiole: ${acked} of ${sent} messages of the good device were acknowledged; ${last}; ${connection}\n${words}`;
+}
+
+/** Hands back how much of it there was. */
 async function launch(
   attack: Attack,
   { port }: Gateway,
-  { seconds, strangers, attackers, pty, falseHub, signal }: Plan,
-): Promise<number> {
-  if (attack === "none") return 0;
-  if (attack === "serial") return await makeNoise(pty!, seconds, signal);
+  { seconds, strangers, attackers, tty, falseHub, signal }: Plan,
+): Promise<Made> {
+  if (attack === "none") return { made: 0 };
+  if (attack === "serial") return { made: await makeNoise(farEnd(tty), seconds, signal) };
   const from = strangers ? STRANGERS : LOCAL;
   const target = { host: strangers ? HOST : "127.0.0.1", port, from, user: DEVICE.user, falseHub };
-  return (await attackers.request<{ tried: number }>(attack, { ...target, seconds })).tried;
+  return await attackers.request<Made>(attack, { ...target, seconds });
 }
 
-/** Random bytes, many times what the line could carry. */
-async function makeNoise(pty: Pty, seconds: number, signal: AbortSignal): Promise<number> {
+/** Random bytes, as many as the gateway takes up to many times what a line could carry. */
+async function makeNoise(end: string, seconds: number, signal: AbortSignal): Promise<number> {
+  const { O_WRONLY, O_NOCTTY, O_NONBLOCK } = fs.constants;
+  await using device = await fs.open(end, O_WRONLY | O_NOCTTY | O_NONBLOCK);
   const endAt = performance.now() + seconds * 1000;
   let bytes = 0;
   for (; performance.now() < endAt; await sleep(NOISE_MS, undefined, { signal })) {
-    pty.write(crypto.getRandomValues(new Uint8Array(NOISE_BYTES)));
-    bytes += NOISE_BYTES;
+    const noise = crypto.getRandomValues(new Uint8Array(NOISE_BYTES));
+    for (let at = 0; at < noise.length; ) {
+      const written = await writeNow(device, noise.subarray(at));
+      if (written === 0) break; // the tty is full
+      at += written;
+      bytes += written;
+    }
   }
   return Math.round(bytes / 1024);
+}
+
+/** What the tty takes without waiting. */
+async function writeNow(device: fs.FileHandle, bytes: Uint8Array): Promise<number> {
+  try {
+    return (await device.write(bytes)).bytesWritten;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EAGAIN") return 0;
+    throw error;
+  }
 }
 
 async function cpuMs(pid: number): Promise<number> {

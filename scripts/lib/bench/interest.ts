@@ -7,12 +7,12 @@
 
 import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import type { Arrived } from "./bench-site.ts";
 import { chooseCores } from "./cores.ts";
 import { mosquittoVersion, startBridge } from "./mosquitto-bridge.ts";
 import { connectPacket, publishBlock, topicOf } from "./mqtt-packets.ts";
 import { factsLine, type PartFacts, table, watchMachine } from "./part-facts.ts";
+import { parsePart } from "./part-options.ts";
 import { readWire } from "./process-figures.ts";
 import { ACCOUNTS, appUser, buildSpoke, DEVICE, openStage, type Stage, type System, startPeer, startSpoke } from "./systems.ts";
 import { Worker } from "./worker.ts";
@@ -53,18 +53,8 @@ export interface InterestReport extends PartFacts {
 }
 
 export async function benchInterest(args: readonly string[], signal: AbortSignal): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+  const values = parsePart(args, HELP, []);
+  if (values === undefined) return;
   const report = await measureInterest(values.quick ? 3 : 10, signal);
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatInterest(report));
 }

@@ -8,8 +8,17 @@ import * as path from "node:path";
 import { freePorts } from "../../../test/support/free-ports.ts";
 import { SpawnedProcess } from "../../../test/support/processes.ts";
 import { tryCommand } from "../command.ts";
-import { pinned } from "./cores.ts";
-import { ACCOUNTS, appUser, leafUser, portOf, type Stage, type System, startNatsServer } from "./systems.ts";
+import {
+  ACCOUNTS,
+  ANY_HOST,
+  appUser,
+  leafCommand,
+  leafUser,
+  portOf,
+  type Stage,
+  type System,
+  startNatsServer,
+} from "./systems.ts";
 
 /** Its version, such as "2.0.11"; undefined when it is not installed. */
 export async function mosquittoVersion(): Promise<string | undefined> {
@@ -24,8 +33,8 @@ export async function startBridge(stage: Stage): Promise<System> {
   const clientPort = await portOf(hub, /Listening for client connections/);
   const [mqttPort] = await freePorts(1);
   const file = path.join(stage.folder, "mosquitto-bridge.conf");
-  await fs.writeFile(file, bridgeConfig(mqttPort!, linkPort, stage.certs.ca));
-  const broker = scope.use(await SpawnedProcess.start(...pinned(stage.cores.leaf, "mosquitto", ["-v", "-c", file])));
+  await fs.writeFile(file, bridgeConfig(stage, mqttPort!, linkPort));
+  const broker = scope.use(await SpawnedProcess.start(...leafCommand(stage, "mosquitto", ["-v", "-c", file])));
   await broker.says(/mosquitto version \S+ running/);
   await broker.says(/Received CONNACK on connection/);
   const owned = scope.move();
@@ -37,24 +46,29 @@ export async function startBridge(stage: Stage): Promise<System> {
     hub: { clientPort, linkPort },
     puback: "once the message is in its memory (persistence off, the default; it has no setting that waits for the disk)",
     losses: async () => "",
+    lastWords: () => broker.output.slice(-2_000),
     stop: async () => void (await broker.stop()),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-async function startBridgeHub({ cores, folder, natsServer, certs }: Stage): Promise<SpawnedProcess> {
+async function startBridgeHub({ cores, folder, natsServer, certs, line }: Stage): Promise<SpawnedProcess> {
   const account = ACCOUNTS.bridge;
   const config = {
     accounts: { [account]: { jetstream: "enabled", users: [leafUser(account), appUser(account)] } },
     jetstream: { store_dir: path.join(folder, "bridge-hub") },
-    mqtt: { host: "127.0.0.1", port: -1, tls: { cert_file: certs.server.cert, key_file: certs.server.key } },
+    mqtt: {
+      host: line === undefined ? "127.0.0.1" : ANY_HOST,
+      port: -1,
+      tls: { cert_file: certs.server.cert, key_file: certs.server.key },
+    },
     max_pending: 512 * 1024 * 1024,
     write_deadline: "60s",
   };
   return await startNatsServer({ cores: cores.load, folder, natsServer }, "bridge-hub", config);
 }
 
-function bridgeConfig(port: number, hubPort: number, ca: string): string {
+function bridgeConfig({ certs, line }: Stage, port: number, hubPort: number): string {
   const { user, password } = leafUser(ACCOUNTS.bridge);
   return [
     `listener ${port} 127.0.0.1`,
@@ -65,8 +79,9 @@ function bridgeConfig(port: number, hubPort: number, ca: string): string {
     "log_type notice",
     "log_type debug",
     "connection hub",
-    `address 127.0.0.1:${hubPort}`,
-    `bridge_cafile ${ca}`,
+    `address ${line?.hubHost ?? "127.0.0.1"}:${hubPort}`,
+    `bridge_cafile ${certs.ca}`,
+    `bridge_insecure ${line !== undefined}`, // the certificate is for this machine's own addresses
     "bridge_protocol_version mqttv311",
     "try_private false",
     "notifications false",

@@ -8,7 +8,6 @@
 import * as fs from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
-import { parseArgs } from "node:util";
 import { SpawnedProcess } from "../../../test/support/processes.ts";
 import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { build } from "../../build.ts";
@@ -18,6 +17,7 @@ import { daemonCommand } from "../node-flags.ts";
 import { type Cores, chooseCores, pinned } from "./cores.ts";
 import { Crowd, type Far, PATTERNS, type Pattern, REQUESTS_OPEN, Site, UPLINK } from "./nats-load.ts";
 import { peerWithUplink, spokeWithUplink, start, type UplinkPlan } from "./nats-uplink.ts";
+import { parsePart, whole } from "./part-options.ts";
 import { parseCpu } from "./process-figures.ts";
 import { percentile, type Spread, spreadOf } from "./statistics.ts";
 import { LINE, openStage } from "./systems.ts";
@@ -90,21 +90,9 @@ export interface MemoryRow {
 }
 
 export async function benchNats(args: readonly string[], signal: AbortSignal): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: "boolean", default: false },
-      rounds: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(NATS_HELP);
-    return;
-  }
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error("--rounds wants a whole number from 1 to 100");
+  const values = parsePart(args, NATS_HELP, ["rounds"]);
+  if (values === undefined) return;
+  const rounds = whole("--rounds", values.rounds ?? (values.quick ? 1 : 3), 100);
   const seconds = values.quick ? 0.8 : 2;
   await using scope = new AsyncDisposableStack();
   const cores = await chooseCores();
@@ -258,7 +246,7 @@ function rowsOf(samples: readonly Sample[], servers: readonly Server[]): NatsRow
   );
 }
 
-interface NatsReport {
+export interface NatsReport {
   readonly machine: Readonly<Record<string, string | number>>;
   readonly versions: Readonly<Record<string, string>>;
   readonly note: string;

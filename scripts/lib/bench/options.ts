@@ -3,17 +3,25 @@
 import { parseArgs } from "node:util";
 
 export const HELP = `usage: scripts/bench [--quick] [--rounds N] [--inflight N] [--compression MODE] [--json] [--profile]
-       scripts/bench all [--help]
-       scripts/bench s2 [--help]
-       scripts/bench fleet [--help]
-       scripts/bench nats [--help]
-       scripts/bench mqtt [--help]
-       scripts/bench outbox [--help]
-       scripts/bench serial [--help]
-       scripts/bench start [--help]
-       scripts/bench idle [--help]
-       scripts/bench interest [--help]
-       scripts/bench hostile [--help]
+       scripts/bench all | PART [--help]
+
+Parts with options of their own, and the workloads of test/REPORT.md that they measure:
+  all        every part in turn, within a quarter of an hour (--quick: three minutes); scripts/report makes test/REPORT.md of it
+  site       a typical site and one of 1,000 devices: processor, memory, times, bytes up, bytes to flash (W1, W2)
+  outbox     what an acknowledgement costs, the drain of a backlog, bytes to flash for a byte of payload (W3, W6)
+  mqtt       as an MQTT broker beside mosquitto, nats-server and aedes (W4, W5)
+  nats       local NATS clients, and their way to the hub (W5)
+  thin       50 kbit/s, 500 ms, 2 % loss, twice as much offered (W8)
+  start      from launch to the first message, with a backlog (W10)
+  serial     ports and Modbus buses at line rate (W11)
+  hostile    storms, slow connections, false lengths, wrong passwords, S2 bombs, noise (W12)
+  idle       what it costs while nothing happens (W14)
+  interest   bytes up when the hub wants little of what is published (W15)
+  s2         the codec beside snappy
+  floor      what Node itself costs at 2,000 messages a second, and until it listens
+  fleet      500 links and a hub that goes away
+
+Without a part (W3, W4):
 
 Runs the spoke, nats-server as leaf (with its own MQTT) and mosquitto with a bridge side by side, TLS-first, on loopback, in interleaved
 rounds: MQTT QoS 0 and QoS 1 at saturation, and 2,000 messages a second at QoS 0, the spoke flushing at once and after 10 ms. Prints a

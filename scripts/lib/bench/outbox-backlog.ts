@@ -13,7 +13,8 @@ import { PAYLOAD_BYTES } from "./options.ts";
 import type { Acked } from "./outbox-acks.ts";
 import { BenchStream } from "./outbox-stream.ts";
 import { LEAF_DOMAIN, type OutboxStage, type Running, startHub, startPeer, startSpoke } from "./outbox-systems.ts";
-import { type Spread, spreadOf } from "./statistics.ts";
+import type { Source } from "./site-sources.ts";
+import { percentile, type Spread, spreadOf } from "./statistics.ts";
 import { ACCOUNTS, appUser, DEVICE } from "./systems.ts";
 import { Worker } from "./worker.ts";
 import { nowNs } from "./worker-channel.ts";
@@ -26,6 +27,9 @@ const INFLIGHT = 200;
 /** Held until somebody listens: the stream at the hub is made after the link. */
 export const KEEP_ALL = { rules: [{ subjects: [">"], keep: "always" }], max_messages: 100_000_000 };
 const QUIET_MS = 20_000;
+/** Alarms that are published while a backlog drains. */
+const LIVE: Source = { kind: "mqtt", name: "live", devices: 5, topic: "live/", perSecond: 200, bytes: PAYLOAD_BYTES };
+const LIVE_STEP_SECONDS = 0.25;
 const PROFILE_INTERVAL_US = 500;
 const LINKED_WITHIN_MS = 30_000;
 
@@ -44,6 +48,9 @@ export interface BacklogReport {
   /** Messages a second between the first and the last at the hub. */
   readonly toStream: Spread | undefined;
   readonly toSubscriber: Spread | undefined;
+  /** Milliseconds from due to the hub of fresh alarms that are published while the backlog drains to a subscriber. */
+  readonly liveP50: Spread | undefined;
+  readonly liveP99: Spread | undefined;
   readonly mirrored: Spread | undefined;
   readonly lost: number;
 }
@@ -61,6 +68,7 @@ export async function measureBacklog(
   const emptyStarts: number[] = [];
   const peerStarts: number[] = [];
   const rates = { toStream: [] as number[], toSubscriber: [] as number[], mirrored: [] as number[] };
+  const live = { p50: [] as number[], p99: [] as number[] };
   let peakMib = 0;
   let lost = 0;
   for (let round = 0; round < options.rounds; round++) {
@@ -77,6 +85,9 @@ export async function measureBacklog(
       lost += drained.lost;
       peakMib = Math.max(peakMib, await memoryMib(running, "VmHWM"));
     }
+    const took = await liveWhileDraining(stage, spoke.template, messages, signal);
+    if (took.length > 0) live.p50.push(percentile(took, 50));
+    if (took.length > 0) live.p99.push(percentile(took, 99));
     rates.mirrored.push(await mirror(stage, peer.template, messages, peerStarts, signal));
     const empty = path.join(stage.folder, `empty-${round}`);
     await using fresh = await startSpoke(stage, { dataDir: empty });
@@ -93,6 +104,8 @@ export async function measureBacklog(
     peerFilledMib: peer.mib,
     toStream: spreadOf(rates.toStream),
     toSubscriber: spreadOf(rates.toSubscriber),
+    liveP50: spreadOf(live.p50),
+    liveP99: spreadOf(live.p99),
     mirrored: spreadOf(rates.mirrored),
     lost,
   };
@@ -111,7 +124,7 @@ export async function profileDrain(stage: OutboxStage, messages: number, signal:
   const [file] = await fs.readdir(folder);
   if (file === undefined) throw new Error("the spoke left no CPU profile: it did not end politely");
   const profile = JSON.parse(await fs.readFile(path.join(folder, file), "utf8")) as CpuProfile;
-  const map = JSON.parse(await fs.readFile(`${stage.program}.map`, "utf8"));
+  const map = JSON.parse(await fs.readFile(path.join(path.dirname(stage.program), "program.js.map"), "utf8"));
   const window = { from: drained.firstAt / 1000, to: drained.lastAt / 1000 };
   const title = `drain: ${Math.round(drained.rate).toLocaleString("en")} messages/s while profiled`;
   return formatBreakdown(title, breakDown(profile, map, window), 30);
@@ -189,6 +202,37 @@ async function intoSubscriber(stage: OutboxStage, messages: number, signal: Abor
   const last = await subscriber.request<{ arrived: number; lastAt: number }>("wait", { count: messages, quietMs: QUIET_MS });
   const rate = ((last.arrived - first.arrived) / (last.lastAt - first.lastAt)) * 1e9;
   return { rate, lost: messages - last.arrived, firstAt: first.lastAt, lastAt: last.lastAt };
+}
+
+/** What fresh alarms take that are due between the first and the last of the backlog at the hub; ascending. */
+async function liveWhileDraining(
+  stage: OutboxStage,
+  template: string,
+  messages: number,
+  signal: AbortSignal,
+): Promise<Float64Array> {
+  await using scope = new AsyncDisposableStack();
+  const rules = [{ subjects: ["live.>"], class: "alarm", keep: "always" }, ...KEEP_ALL.rules];
+  const dataDir = await copyOf(template, stage, scope);
+  const running = scope.use(await startSpoke(stage, { dataDir, outbox: { ...KEEP_ALL, rules } }));
+  const load = scope.use(await Worker.start("site-load-worker.ts", stage.cores, signal));
+  const [backlog, alarms] = await Promise.all([0, 1].map(() => Worker.start("subscriber-worker.ts", stage.cores, signal)));
+  scope.use(backlog!);
+  scope.use(alarms!);
+  await load.request("open", { port: running.port, ...DEVICE, sources: [LIVE] });
+  const hub = scope.use(await startHub(stage));
+  await backlog!.request("connect", { port: hub.port, subject: STREAM.subjects[0], ...SPOKE_APP });
+  await alarms!.request("connect", { port: hub.port, subject: "live.>", ...SPOKE_APP });
+  await backlog!.request("reset");
+  await alarms!.request("reset", { stamps: true });
+  let seen = { arrived: 0, firstAt: 0, lastAt: 0 };
+  for (const end = performance.now() + QUIET_MS; seen.arrived < messages && performance.now() < end; ) {
+    await load.request("run", { seconds: LIVE_STEP_SECONDS, graceMs: 0 });
+    seen = await backlog!.request<typeof seen>("wait", { count: 0, quietMs: 0 });
+  }
+  const { stamps, latencies } = await alarms!.request<{ stamps: number[]; latencies: number[] }>("tell");
+  const isDuring = (at: number) => at >= seen.firstAt && at <= seen.lastAt;
+  return Float64Array.from(latencies.filter((_, i) => isDuring(stamps[i]!)).map((ns) => ns / 1e6)).sort();
 }
 
 async function mirror(

@@ -47,6 +47,7 @@ function backlogLines(report: BacklogReport): string[] {
     `${count} messages of 120 bytes on flash`,
     `  drained into a stream at the hub    ${whole(report.toStream)} /s  × ${ratioOf(report.toStream, report.mirrored)} of the mirror`,
     `  drained to a subscriber             ${whole(report.toSubscriber)} /s`,
+    `  a fresh alarm meanwhile             ${exact(report.liveP50)} ms p50, ${exact(report.liveP99)} ms p99`,
     `  nats-server: mirror, leaf to hub    ${whole(report.mirrored)} /s`,
     `  missing at the hub                  ${report.lost}`,
     `  start, launch to open doors         ${whole(startMs)} ms; without a backlog ${whole(emptyStartMs)} ms; nats-server with its stream ${whole(peerStartMs)} ms`,

@@ -18,10 +18,10 @@ export async function canHaveNamespace(): Promise<boolean> {
 }
 
 /** The same command again, with `--inside`, where all addresses of 198.51.100.0/24 are this machine's, and nobody else can be reached. */
-export async function runInside(args: readonly string[], signal: AbortSignal): Promise<void> {
+export async function runInside(part: string, args: readonly string[], signal: AbortSignal): Promise<void> {
   await findNatsServer(LINE, { say: (line) => void process.stderr.write(`petiole: ${line}\n`) }); // while there is a network
   const script = `ip link set lo up && ip addr add ${HOST}/24 dev lo && exec "$@"`;
-  const self = [process.execPath, path.join(ROOT, "scripts/bench.ts"), "hostile", "--inside", ...args];
+  const self = [process.execPath, path.join(ROOT, "scripts/bench.ts"), part, "--inside", ...args];
   const child = spawn("unshare", ["--net", "sh", "-c", script, "sh", ...self], { stdio: "inherit" });
   const onAbort = () => void child.kill("SIGTERM");
   signal.addEventListener("abort", onAbort, { once: true });

@@ -4,8 +4,10 @@ import type { HostileReport } from "./hostile-report.ts";
 import type { IdleReport } from "./idle.ts";
 import type { InterestReport } from "./interest.ts";
 import type { Report } from "./report.ts";
+import type { SiteMetric, SitesReport } from "./sites-report.ts";
 import type { StartReport } from "./start.ts";
-import { type BarChart, type BarGroup, barChart } from "./svg-bars.ts";
+import { type Bar, type BarChart, type BarGroup, barChart } from "./svg-bars.ts";
+import { lineText, type ThinMetric, type ThinReport } from "./thin-report.ts";
 import type { MetricName } from "./workloads.ts";
 
 export interface Plot {
@@ -31,6 +33,8 @@ const CHARTS: Readonly<Record<string, (report: unknown) => Charts>> = {
   idle: (report) => idleCharts(report as IdleReport),
   interest: (report) => interestCharts(report as InterestReport),
   hostile: (report) => hostileCharts(report as HostileReport),
+  site: (report) => siteCharts(report as SitesReport),
+  thin: (report) => thinCharts(report as ThinReport),
 };
 
 const isOurs = (system: string) => system.startsWith("spoke");
@@ -104,4 +108,49 @@ function hostileCharts({ rows }: HostileReport): Charts {
       .map(({ system, p99Ms }) => ({ label: system, value: p99Ms!, isOurs: isOurs(system) })),
   }));
   return { p99: { title: "A good device's PUBACK while others attack, 99 of 100 within", unit: "ms", groups } };
+}
+
+function siteCharts({ rows }: SitesReport): Charts {
+  const sites = [
+    ["typical", "typical site: 91 readings a second"],
+    ["big", "big site: 1,000 readings a second"],
+  ] as const;
+  const of = (metric: SiteMetric): BarGroup[] =>
+    sites
+      .map(([name, title]) => ({
+        title,
+        bars: barsOf(
+          rows.filter(({ site }) => site === name),
+          metric,
+        ),
+      }))
+      .filter(({ bars }) => bars.length > 0);
+  return {
+    cpu: { title: "Processor of the gateway", unit: "%", groups: of("cpuPercent") },
+    rss: { title: "Resident memory of the gateway", unit: "MiB", groups: of("rssMib") },
+    latency: { title: "From due to the hub's subscriber, 99 of 100 readings within", unit: "ms", groups: of("p99Ms"), digits: 2 },
+    ack: { title: "From due to the PUBACK, 99 of 100 readings within", unit: "ms", groups: of("ackP99Ms"), digits: 2 },
+  };
+}
+
+function thinCharts({ rows, shape }: ThinReport): Charts {
+  const group = (title: string, metric: ThinMetric) => ({ title, bars: barsOf(rows, metric) });
+  return {
+    alarms: {
+      title: `Alarms over ${lineText(shape)}; twice as much offered`,
+      unit: "ms",
+      groups: [group("half of the alarms within", "alarmP50Ms"), group("99 of 100 within", "alarmP99Ms")],
+      digits: 0,
+    },
+  };
+}
+
+function barsOf<Metric extends string>(
+  rows: readonly { readonly system: string; readonly metrics: Readonly<Partial<Record<Metric, { readonly median: number }>>> }[],
+  metric: Metric,
+): Bar[] {
+  return rows.flatMap(({ system, metrics }) => {
+    const value = metrics[metric]?.median;
+    return value === undefined ? [] : [{ label: system, value, isOurs: isOurs(system) }];
+  });
 }

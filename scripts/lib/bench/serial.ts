@@ -105,7 +105,7 @@ async function measure(wanted: Wanted, signal: AbortSignal): Promise<SerialBench
     "to open its ports",
   );
   const counts = await subscribe(scope, port!);
-  const devices = await startDevices(scope, { baudRate: BAUD, talkers: talkers.map(far), buses: buses.map(far), units });
+  const devices = await startDevices(scope, { baudRate: BAUD, talkers: talkers.map(farEnd), buses: buses.map(farEnd), units });
   await sleep(WARM_UP_MS, undefined, { signal });
   const before = await cpuMs(spoke.pid);
   const [startedAt, countedAt] = [performance.now(), { ...counts }];
@@ -198,17 +198,22 @@ function settingsFor(
 }
 
 /** Near ends; the far end of each is beside it. */
-async function cables(scope: AsyncDisposableStack, folder: string, name: string, count: number): Promise<readonly string[]> {
+export async function cables(
+  scope: AsyncDisposableStack,
+  folder: string,
+  name: string,
+  count: number,
+): Promise<readonly string[]> {
   const ends = Array.from({ length: count }, (_, i) => path.join(folder, `${name}-${i}`));
   for (const near of ends) {
     const end = (link: string) => `pty,raw,echo=0,link=${link}`;
-    const socat = scope.use(await SpawnedProcess.start("socat", ["-d", "-d", end(near), end(far(near))]));
+    const socat = scope.use(await SpawnedProcess.start("socat", ["-d", "-d", end(near), end(farEnd(near))]));
     await socat.says(/starting data transfer loop/);
   }
   return ends;
 }
 
-function far(near: string): string {
+export function farEnd(near: string): string {
   return `${near}-far`;
 }
 

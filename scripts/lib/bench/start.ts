@@ -3,6 +3,8 @@
 //
 //   launch ──▶ MQTT lets a device in ──▶ the page answers ──▶ the first message is heard at the hub
 //
+// The first start of a release, which compiles the program and keeps that, stands by itself; all others find it (src/compiled.ts).
+//
 // With nothing queued the first message is the one that the device publishes as soon as it is let in; with a backlog it is the first that
 // arrives. A stream of nats-server is not sent by itself, so there it is always the device's; and what it takes before its link stands it
 // drops, so there the device says it again every 10 ms.
@@ -12,7 +14,6 @@ import * as http from "node:http";
 import * as net from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { freePorts } from "../../../test/support/free-ports.ts";
 import { findNatsServer } from "../nats-server.ts";
 import { connectPacket, publishBlock } from "./mqtt-packets.ts";
@@ -20,6 +21,7 @@ import { openOutboxStage } from "./outbox.ts";
 import { copyOf, fillPeer, fillSpoke, KEEP_ALL } from "./outbox-backlog.ts";
 import { type OutboxStage, type Running, startHub, startPeer, startSpoke } from "./outbox-systems.ts";
 import { factsLine, type PartFacts, table, watchMachine } from "./part-facts.ts";
+import { parsePart, whole } from "./part-options.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 import { ACCOUNTS, appUser, DEVICE, LINE } from "./systems.ts";
 import { Worker } from "./worker.ts";
@@ -28,7 +30,8 @@ import { nowNs } from "./worker-channel.ts";
 const HELP = `usage: scripts/bench start [--quick] [--rounds N] [--json]
 
 Starts the built program with 0, 100,000 and 1,000,000 messages on flash, and nats-server with as many in a stream: time until a device is
-let in, until the page answers, until the first message is heard at the hub. Files are in the page cache.
+let in, until the page answers, until the first message is heard at the hub; also of a release that starts for the first time, with 0. Files are in
+the page cache.
   --quick     0, 10,000 and 100,000 messages, 2 rounds
   --rounds N  how many (default 5)
   --json      a machine-readable answer instead of the table
@@ -57,21 +60,9 @@ export interface StartReport extends PartFacts {
 }
 
 export async function benchStart(args: readonly string[], signal: AbortSignal): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: "boolean", default: false },
-      rounds: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
-  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error("--rounds wants a whole number from 1 to 100");
+  const values = parsePart(args, HELP, ["rounds"]);
+  if (values === undefined) return;
+  const rounds = whole("--rounds", values.rounds ?? (values.quick ? 2 : 5), 100);
   const report = await measureStarts(values.quick ? QUICK_BACKLOGS : BACKLOGS, rounds, signal);
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatStarts(report));
 }
@@ -84,19 +75,35 @@ async function measureStarts(backlogs: readonly number[], rounds: number, signal
   const rows: StartRow[] = [];
   for (const records of backlogs) {
     await using folder = new AsyncDisposableStack();
-    const templates = records === 0 ? undefined : await fill(stage, records, folder, signal);
-    const times = { spoke: [] as Times[], peer: [] as Times[] };
+    const isEmpty = records === 0;
+    const { spoke, peer } = isEmpty ? await startedOnce(stage, folder) : await fill(stage, records, folder, signal);
+    const times = { first: [] as Times[], spoke: [] as Times[], peer: [] as Times[] };
     for (let round = 0; round < rounds; round++) {
-      times.spoke.push(await startOne(stage, "spoke", templates?.spoke, signal));
-      times.peer.push(await startOne(stage, "nats-server", templates?.peer, signal));
+      times.spoke.push(await startOne(stage, "spoke", { template: spoke, isEmpty }, signal));
+      times.peer.push(await startOne(stage, "nats-server", { template: peer, isEmpty }, signal));
+      if (isEmpty) times.first.push(await startOne(stage, "spoke", { template: undefined, isEmpty }, signal));
     }
+    if (isEmpty) rows.push(rowOf("spoke, its first start", records, times.first));
     rows.push(rowOf("spoke", records, times.spoke), rowOf("nats-server", records, times.peer));
     process.stderr.write(`petiole: starts with ${records.toLocaleString("en")} messages are measured\n`);
   }
   return { ...(await facts()), rounds, rows };
 }
 
-async function fill(stage: OutboxStage, records: number, scope: AsyncDisposableStack, signal: AbortSignal) {
+interface Templates {
+  /** Data directories that each start gets a copy of; undefined: an empty one. */
+  readonly spoke: string;
+  readonly peer: string | undefined;
+}
+
+async function startedOnce(stage: OutboxStage, scope: AsyncDisposableStack): Promise<Templates> {
+  const spoke = await freshFolder(stage, scope);
+  await using first = await startSpoke(stage, { dataDir: spoke, outbox: KEEP_ALL });
+  await first.stop();
+  return { spoke, peer: undefined };
+}
+
+async function fill(stage: OutboxStage, records: number, scope: AsyncDisposableStack, signal: AbortSignal): Promise<Templates> {
   const spoke = (await fillSpoke(stage, records, signal)).template;
   scope.defer(() => fs.rm(spoke, { recursive: true, force: true, maxRetries: 3 }));
   const peer = (await fillPeer(stage, records, signal)).template;
@@ -113,7 +120,7 @@ interface Times {
 async function startOne(
   stage: OutboxStage,
   system: "spoke" | "nats-server",
-  template: string | undefined,
+  { template, isEmpty }: { readonly template: string | undefined; readonly isEmpty: boolean },
   signal: AbortSignal,
 ): Promise<Times> {
   await using scope = new AsyncDisposableStack();
@@ -143,7 +150,7 @@ async function startOne(
     isFailed.then((failed) => (failed ? starting : undefined)),
   ]);
   using _device = mqtt;
-  if (!isOurs || template === undefined) mqtt.publish();
+  if (!isOurs || isEmpty) mqtt.publish();
   const repeating = isOurs ? undefined : setInterval(() => mqtt.publish(), REPEAT_MS);
   using _repeats = { [Symbol.dispose]: () => clearInterval(repeating) };
   const heard = await subscriber.request<{ arrived: number; firstAt: number }>("wait", { count: 1, quietMs: ANSWER_WITHIN_MS });

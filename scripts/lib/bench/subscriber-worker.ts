@@ -58,6 +58,7 @@ function subscriptions(subject: string | string[]): string {
 function reset({ stamps }: Command): object {
   base = arrivals.count;
   arrivals.latencies.length = 0;
+  arrivals.stamps.length = 0;
   arrivals.hasStamps = stamps === true;
   lastAt = nowNs();
   firstAt = 0;
@@ -86,4 +87,9 @@ function latencies(): object | null {
   return { p50: percentile(sorted, 50), p99: percentile(sorted, 99), max: sorted.at(-1) };
 }
 
-serveCommands({ connect, reset, wait });
+/** Each stamped message since the reset: when it was sent, and how long it took, in nanoseconds. */
+function tell(): object {
+  return { stamps: arrivals.stamps, latencies: arrivals.latencies };
+}
+
+serveCommands({ connect, reset, wait, tell });

@@ -2,7 +2,7 @@
 
 import * as path from "node:path";
 import { SpawnedProcess } from "../../../test/support/processes.ts";
-import { type Cores, pinned } from "./cores.ts";
+import { type Cores, pinned, within } from "./cores.ts";
 
 /** Above the longest run that any workload asks for. */
 const ANSWER_MS = 90_000;
@@ -13,9 +13,17 @@ export type WorkerFile =
   | "subscriber-worker.ts"
   | "outbox-load-worker.ts"
   | "hostile-worker.ts"
-  | "hostile-device.ts";
+  | "hostile-device.ts"
+  | "floor-sink.ts"
+  | "site-load-worker.ts";
 
-/** Of a worker that takes only the time nobody else wants. */
+export interface WorkerOptions {
+  /** It takes only the time nobody else wants. */
+  readonly isPatient?: boolean;
+  /** What its command line begins with: see systems.ts, `Line`. */
+  readonly within?: readonly string[];
+}
+
 const PATIENT = ["nice", "-n", "19"] as const;
 
 export class Worker implements AsyncDisposable {
@@ -23,10 +31,10 @@ export class Worker implements AsyncDisposable {
   readonly #signal: AbortSignal;
   #lastId = 0;
 
-  static async start(file: WorkerFile, cores: Cores, signal: AbortSignal, isPatient = false): Promise<Worker> {
-    const words = [...(isPatient ? PATIENT : []), process.execPath, path.join(import.meta.dirname, file)];
+  static async start(file: WorkerFile, cores: Cores, signal: AbortSignal, options: WorkerOptions = {}): Promise<Worker> {
+    const words = [...(options.isPatient ? PATIENT : []), process.execPath, path.join(import.meta.dirname, file)];
     const [command, args] = pinned(cores.load, words[0]!, words.slice(1));
-    return new Worker(await SpawnedProcess.start(command, args), signal);
+    return new Worker(await SpawnedProcess.start(...within(options.within ?? [], command, args)), signal);
   }
 
   private constructor(process: SpawnedProcess, signal: AbortSignal) {

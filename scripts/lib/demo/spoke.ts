@@ -116,13 +116,26 @@ function describeSettings(wiring: Wiring, device: MqttLogin, visitor: MqttLogin)
         ],
       },
     ],
+    ...settingsTowardsHub(wiring),
+    mqtt: { listen: "127.0.0.1:0" },
+    serial: [
+      { name: PORT_NAME, match: { path: wiring.ttyPath }, baud_rate: 115_200, subject: "sensors.{name}", silence_after: "10s" },
+    ],
+    monitor: { listen: "127.0.0.1:0" },
+  };
+}
+
+/** Of a spoke whose hub is behind a cable that can be cut: the link, and what is kept while it is. */
+export function settingsTowardsHub(hub: Omit<Wiring, "ttyPath">): object {
+  return {
     leafnodes: {
       remotes: [
         {
-          urls: [wiring.leafUrl],
-          user: wiring.leafUser,
-          password: wiring.leafPassword,
-          tls: { handshake_first: true, ca_file: wiring.caFile },
+          urls: [hub.leafUrl],
+          user: hub.leafUser,
+          password: hub.leafPassword,
+          tls: { handshake_first: true, ca_file: hub.caFile },
+          compression: "s2_auto",
           ignore_discovered_servers: true, // the hub's own address would lead past the cable
           reconnect: { min: "250ms", max: "2s" },
         },
@@ -136,11 +149,6 @@ function describeSettings(wiring: Wiring, device: MqttLogin, visitor: MqttLogin)
         { subjects: [">"], keep: "durable" },
       ],
     },
-    mqtt: { listen: "127.0.0.1:0" },
-    serial: [
-      { name: PORT_NAME, match: { path: wiring.ttyPath }, baud_rate: 115_200, subject: "sensors.{name}", silence_after: "10s" },
-    ],
-    monitor: { listen: "127.0.0.1:0" },
   };
 }
 

@@ -1,8 +1,11 @@
-// test/REPORT.md from evidence: what was run, what came out, what we lose, what was survived, what nobody has tried.
+// test/REPORT.md from evidence: what was run, which workload is measured where, what came out, what we lose, what was survived, what nobody
+// has tried.
 
 import type { Evidence } from "./evidence.ts";
-import { type Figure, figuresOf, isLost, isOfTime } from "./figures.ts";
+import { type Figure, isLost, isOfTime } from "./figure.ts";
+import { figuresOf } from "./figures.ts";
 import { survivedLines } from "./survived.ts";
+import { WORKLOADS } from "./workloads.ts";
 
 export interface ReportInput {
   readonly version: string;
@@ -14,12 +17,9 @@ export interface ReportInput {
 /** Every run that a whole report has, and how it is made. */
 const WANTED: readonly (readonly [name: string, how: string])[] = [
   ["tests", "scripts/test"],
-  ["bench-main", "scripts/bench all"],
-  ["bench-interest", "scripts/bench all"],
-  ["bench-hostile", "scripts/bench all"],
-  ["bench-start", "scripts/bench all"],
-  ["bench-idle", "scripts/bench all"],
-  ["bench-outbox", "scripts/bench all"],
+  ...["main", "site", "thin", "hostile", "start", "outbox", "idle", "interest", "serial", "s2", "nats", "mqtt", "floor"].map(
+    (part) => [`bench-${part}`, "scripts/bench all"] as const,
+  ),
   ["soak", "scripts/soak --json"],
   ["simulate", "scripts/simulate --json"],
   ["mutants", "scripts/simulate --mutants --json"],
@@ -43,12 +43,19 @@ export function reportText({ version, evidence, knownGaps }: ReportInput): strin
     "ours in the same run.",
     "",
     ...busyWarning(runs),
+    ...summaryLines(figures),
     "## What was run",
     "",
     ...runLines(evidence),
     "",
     ...machineLines(runs),
+    "## Which workload is measured where",
+    "",
+    ...workloadLines(evidence),
+    "",
     "## Figures",
+    "",
+    "*spoke* is ours. Where messages are acknowledged, what that acknowledgement means stands beside each figure, in brackets.",
     "",
     ...figureLines(figures),
     "## Where we lose",
@@ -65,6 +72,18 @@ export function reportText({ version, evidence, knownGaps }: ReportInput): strin
     knownGaps.trim(),
     "",
   ].join("\n");
+}
+
+function summaryLines(figures: readonly Judged[]): string[] {
+  if (figures.length === 0) return [];
+  const judged = [...new Map(figures.flatMap((each) => (each.target === null ? [] : [[keyOf(each), each.target]]))).values()];
+  const met = judged.filter(({ isMet }) => isMet).length;
+  const compared = figures.filter(({ peer }) => peer !== null);
+  const lost = compared.filter(isLost).length;
+  return [
+    `${met} of ${judged.length} targets are reached; of ${compared.length} comparisons with peers ${lost} are lost. All of them are below.`,
+    "",
+  ];
 }
 
 function busyWarning(runs: readonly Evidence[]): string[] {
@@ -109,33 +128,64 @@ function machineLines(runs: readonly Evidence[]): string[] {
   return [[...facts].map(([key, value]) => `${key} ${value}`).join(" · "), ""];
 }
 
+function workloadLines(evidence: ReadonlyMap<string, Evidence>): string[] {
+  const rows = [["", "workload", "measured by", "not measured"]];
+  for (const { id, title, by, missing } of WORKLOADS) {
+    const runs = by.map(([command, name]) => `\`${command}\`${evidence.has(name) ? "" : " (**not run**)"}`);
+    rows.push([id, title, runs.join(", "), missing]);
+  }
+  return markdownTable(rows);
+}
+
 function figureLines(figures: readonly Judged[]): string[] {
   if (figures.length === 0) return ["None: no part of the bench was run.", ""];
-  const rows = [["what", "spoke", "peer", "ours / theirs", "target", "verdict", "load"]];
-  for (const figure of figures) {
-    const { what, unit, ours, peer, target } = figure;
-    const theirs = peer === null ? "" : `${shown(peer.value)} ${unit} (${peer.name})`;
-    const ratio = peer === null || peer.value === 0 ? "" : (ours / peer.value).toFixed(2);
-    rows.push([
-      what,
-      `${shown(ours)} ${unit}`.trim(),
-      theirs,
-      ratio,
-      target?.text ?? "",
-      verdictOf(figure),
-      figure.load?.toFixed(1) ?? "?",
-    ]);
-  }
-  const judged = figures.filter(({ target }) => target !== null);
-  const met = judged.filter(({ target }) => target!.isMet).length;
-  return [...markdownTable(rows), "", `${met} of ${judged.length} targets met.`, ""];
+  return WORKLOADS.flatMap(({ id, title }) => {
+    const own = figures.filter(({ workload }) => workload === id);
+    if (own.length === 0) return [];
+    const groups = Map.groupBy(own, ({ what }) => what).values();
+    const rows = [["what", "spoke", "peers", "ours / theirs", "target", "verdict", "load"], ...[...groups].map(cellsOf)];
+    return [`### ${id === "codec" ? "" : `${id}: `}${title}`, "", ...markdownTable(rows), ""];
+  });
+}
+
+/** A target that is one of ours alone is one, however many peers stand beside it; a ratio is one for each peer. */
+function keyOf({ what, peer, target }: Judged): string {
+  return target!.text.startsWith("ratio") ? `${what} ${target!.text} ${peer?.name}` : `${what} ${target!.text}`;
+}
+
+/** One row of figures that are the same but for the peer. */
+function cellsOf(figures: readonly Judged[]): string[] {
+  const [{ what, unit, ours, durability, load }] = figures as [Judged];
+  const own = `${shown(ours)} ${unit}`.trim();
+  const peers = figures.flatMap(({ peer }) => (peer === null ? [] : [peer]));
+  const isSame = new Set(figures.map(({ target }) => `${target?.text} ${target?.isMet}`)).size === 1 && !isRatio(figures[0]!);
+  const judged = isSame ? figures.slice(0, 1) : figures;
+  return [
+    what,
+    durability === undefined ? own : `${own} (${durability})`,
+    peers.map(({ name, value }) => `${`${shown(value)} ${unit}`.trim()} (${name})`).join("<br>"),
+    peers.map(({ value }) => (value === 0 ? "–" : (ours / value).toFixed(2))).join("<br>"),
+    judged.map(({ target }) => target?.text ?? "").join("<br>"),
+    judged.map(verdictOf).join("<br>"),
+    load?.toFixed(1) ?? "?",
+  ];
+}
+
+function isRatio({ target }: Judged): boolean {
+  return target?.text.startsWith("ratio") === true;
 }
 
 function verdictOf(figure: Judged): string {
   const { target, load } = figure;
   if (target === null) return "";
+  if (target.isMet) return "reached";
+  const by = Number.isFinite(target.shortBy) ? `short by ${percent(target.shortBy)}` : "missed";
   const isBusy = isOfTime(figure) && (load === null || load > QUIET_LOAD_MAX);
-  return target.isMet ? "met" : isBusy ? "missed, on a busy machine" : "**missed**";
+  return isBusy ? `${by}, on a busy machine` : `**${by}**`;
+}
+
+function percent(share: number): string {
+  return share < 0.01 ? "under 1 %" : `${Math.round(share * 100).toLocaleString("en")} %`;
 }
 
 function lostLines(figures: readonly Judged[]): string[] {

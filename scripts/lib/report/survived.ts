@@ -2,6 +2,7 @@
 
 import type { HostileReport } from "../bench/hostile-report.ts";
 import type { Totals as Simulated } from "../simulate/run-worlds.ts";
+import { memoryLine } from "../soak/memory-kinds.ts";
 import type { SoakVerdict } from "../soak/play.ts";
 import type { Totals as Tested } from "../test-run.ts";
 import type { Evidence } from "./evidence.ts";
@@ -47,11 +48,13 @@ function mutantLines({ seed, mutants }: { seed: number; mutants: readonly { word
   return [`- **Broken safeguards** (seed ${seed}): ${mutants.length} safeguards taken out one by one, ${end}.`];
 }
 
-function soakLines({ minutes, published, delivered, lost, duplicated, links, growth, ok }: SoakVerdict): string[] {
+function soakLines({ minutes, published, delivered, lost, duplicated, links, growth, samples, ok }: SoakVerdict): string[] {
+  const memory = samples?.at(-1)?.memory;
   const rising = Object.entries(growth).filter(([, { grows }]) => grows);
   const grown = rising.length === 0 ? "nothing grew" : `**grew**: ${rising.map(([name]) => name).join(", ")}`;
   return [
     `- **Soak** of ${minutes} minutes, the line cut and a sensor unplugged each minute: ${count(published)} published, ${count(delivered)} delivered, ${lost} lost, ${duplicated} doubled, ${links} links; ${grown}${ok ? "" : "; **it failed**"}.`,
+    ...(memory === undefined ? [] : [`  - In its last minute, all garbage collected: ${memoryLine(memory)}.`]),
   ];
 }
 
@@ -60,7 +63,7 @@ function hostileLines({ rows, seconds, broken }: HostileReport): string[] {
   const peak = Math.max(...own.map(({ peakMib }) => peakMib));
   const ended = own.filter(({ fault }) => fault !== "");
   const lines = [
-    `- **Attacks** of ${seconds} s each (${own.map(({ title, perSecond }) => `${title}: ${count(Math.round(perSecond))}/s`).join(", ")}): ${ended.length === 0 ? "the program lived through all of them" : `**ended by** ${ended.map(({ title }) => title).join(", ")}`}, ${peak.toFixed(0)} MiB resident at the most.`,
+    `- **Attacks** of ${seconds} s each (${own.map(({ title, extent }) => `${title}: ${extent}`).join(", ")}): ${ended.length === 0 ? "the program lived through all of them" : `**ended by** ${ended.map(({ title }) => title).join(", ")}`}, ${peak.toFixed(0)} MiB resident at the most.`,
   ];
   for (const each of broken) lines.push(`  - **broken**: ${each}`);
   return lines;

@@ -2,6 +2,7 @@
 // JSON, to the file that SOAK_FILE names. The daemon itself knows nothing of it.
 
 import { appendFileSync, readdirSync } from "node:fs";
+import { getHeapStatistics } from "node:v8";
 
 /** What the daemon holds after a full collection. */
 export interface Held {
@@ -18,6 +19,11 @@ export interface Held {
   readonly warnings: number;
 }
 
+/** What it says: what it holds, and what of its memory is V8's. */
+export interface Said extends Held {
+  readonly v8_bytes: number;
+}
+
 const file = process.env["SOAK_FILE"];
 let warnings = 0;
 process.on("warning", () => {
@@ -26,7 +32,7 @@ process.on("warning", () => {
 process.on("SIGUSR2", () => {
   for (let i = 0; i < 3; i++) globalThis.gc?.(); // what finalizers let go is collected by the next one
   const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
-  const held: Held = {
+  const held: Said = {
     heap_bytes: heapUsed,
     external_bytes: external + arrayBuffers,
     rss_bytes: rss,
@@ -34,6 +40,7 @@ process.on("SIGUSR2", () => {
     handles: process.getActiveResourcesInfo().length,
     listeners: process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
     warnings,
+    v8_bytes: getHeapStatistics().total_physical_size,
   };
   appendFileSync(file!, `${JSON.stringify(held)}\n`);
 });

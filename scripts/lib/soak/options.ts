@@ -15,7 +15,7 @@ an uplink with TLS first and S2 to a real nats-server. Every minute the line is 
 Once a minute, when all is well again, the daemon is asked what it holds after a full garbage collection.
 
 In the end every acknowledged reading is looked up in the hub's stream, and what grew from minute to minute is told:
-heap, memory outside it, RSS, open files, handles, listeners.
+heap, memory outside it, RSS, open files, handles, listeners; and what the RSS was made of at the end.
 
   --minutes N  how long (${MINUTES_MIN} or more; 60)
   --json       the verdict as one line of JSON on stdout; progress goes to stderr

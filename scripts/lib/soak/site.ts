@@ -9,8 +9,9 @@ import * as path from "node:path";
 import { LinkCutter } from "../../../test/support/link-cutter.ts";
 import { type Hub, password, startHub } from "../demo/hub.ts";
 import { Ledger } from "../demo/ledger.ts";
-import { type Daemon, startDaemon, untilReady } from "../demo/spoke.ts";
-import type { Held } from "./inside.ts";
+import { type Daemon, settingsTowardsHub, startDaemon, untilReady } from "../demo/spoke.ts";
+import type { Held, Said } from "./inside.ts";
+import { type MemoryKinds, readMemoryKinds } from "./memory-kinds.ts";
 import { Devices, NatsClients, Sensor } from "./sources.ts";
 
 const DEVICES = 50;
@@ -30,7 +31,7 @@ export interface Site extends AsyncDisposable {
   unacknowledged(): number;
   /** Everybody stops; what was written by then counts as published. */
   fallSilent(): Promise<void>;
-  held(): Promise<Held>;
+  held(): Promise<Held & { readonly memory: MemoryKinds }>;
 }
 
 export async function openSite(
@@ -103,13 +104,15 @@ export async function replug(sensor: Sensor, daemon: Daemon, signal: AbortSignal
   await sensor.speak(LINES_A_SECOND);
 }
 
-async function askHeld(daemon: Daemon, file: string): Promise<Held> {
+async function askHeld(daemon: Daemon, file: string): Promise<Held & { readonly memory: MemoryKinds }> {
   const before = (await fs.readFile(file, "utf8")).length;
   const watcher = fs.watch(file, { signal: AbortSignal.timeout(HELD_WITHIN_MS) });
   daemon.process.signal("SIGUSR2");
   for await (const _ of watcher) {
     const fresh = (await fs.readFile(file, "utf8")).slice(before);
-    if (fresh.endsWith("\n")) return JSON.parse(fresh) as Held;
+    if (!fresh.endsWith("\n")) continue;
+    const { v8_bytes: v8, ...held } = JSON.parse(fresh) as Said;
+    return { ...held, memory: await readMemoryKinds(daemon.process.pid, v8) };
   }
   throw new Error("the daemon did not say what it holds"); // not reached: the watcher ends by its signal
 }
@@ -124,27 +127,7 @@ function describeSettings(
     server_name: "soak-gateway",
     listen: "127.0.0.1:0",
     accounts: [{ name: "EDGE", users: [{ ...login, mqtt: true, nats: true }] }],
-    leafnodes: {
-      remotes: [
-        {
-          urls: [`tls://127.0.0.1:${linePort}`],
-          user: hub.leafUser,
-          password: hub.leafPassword,
-          tls: { handshake_first: true, ca_file: hub.caFile },
-          compression: "s2_auto",
-          ignore_discovered_servers: true, // the hub's own address would lead past the line
-          reconnect: { min: "250ms", max: "2s" },
-        },
-      ],
-    },
-    outbox: {
-      max_bytes: "256MiB",
-      free_reserve: "16MiB",
-      rules: [
-        { subjects: ["sensors.>"], class: "telemetry", keep: "always" },
-        { subjects: [">"], keep: "durable" },
-      ],
-    },
+    ...settingsTowardsHub({ ...hub, leafUrl: `tls://127.0.0.1:${linePort}` }),
     mqtt: { listen: "127.0.0.1:0" },
     serial: sensors.map((sensor, index) => ({
       name: `s${index}`,

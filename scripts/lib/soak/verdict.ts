@@ -3,9 +3,12 @@
 // Samples are taken at the same moment of every minute, and the first ones are left out: caches fill, code is compiled.
 
 import type { Held } from "./inside.ts";
+import type { MemoryKinds } from "./memory-kinds.ts";
 
 export interface Sample extends Held {
   readonly minute: number;
+  /** What its RSS was made of. */
+  readonly memory?: MemoryKinds;
 }
 
 interface Limit {
