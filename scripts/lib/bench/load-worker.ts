@@ -12,6 +12,8 @@ import { type Command, nowNs, serveCommands } from "./worker-channel.ts";
 const READ_BYTES = 65_536;
 /** About 64 KiB a write. */
 const FLOOD_PACKETS = 400;
+/** Different readings of a device before they come again: 2.5 MiB, more than any compressor of these looks back. */
+const RING_PACKETS = 16_000;
 /** Nearer than this a message counts as due: the kernel's own slack is larger. */
 const DUE_NS = 10_000;
 const CONNACK_BYTES = 4;
@@ -27,7 +29,7 @@ class Publisher {
   #onAcks = (): void => undefined;
 
   constructor(port: number, device: number, user: string, password: string) {
-    this.#quick = publishBlock(device, 0, FLOOD_PACKETS);
+    this.#quick = publishBlock(device, 0, RING_PACKETS);
     this.#safe = publishBlock(device, 1, INFLIGHT_MAX);
     this.#failed.promise.catch(() => undefined); // whoever waits hears of it
     this.socket = net.connect({
@@ -48,11 +50,14 @@ class Publisher {
   /** Resolves when the kernel has taken them all. */
   async flood(count: number): Promise<void> {
     const { bytes, packetBytes, packets } = this.#quick;
+    let at = 0;
     for (let left = count; left > 0; ) {
-      const now = Math.min(left, packets);
+      const now = Math.min(left, FLOOD_PACKETS);
       left -= now;
+      if (at + now > packets) at = 0;
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.socket.write(bytes.subarray(0, now * packetBytes), () => resolve());
+      this.socket.write(bytes.subarray(at * packetBytes, (at + now) * packetBytes), () => resolve());
+      at += now;
       await Promise.race([promise, this.#failed.promise]);
     }
   }

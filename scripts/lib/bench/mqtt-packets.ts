@@ -12,6 +12,9 @@ const KEEP_ALIVE_OFF = 0;
 /** Where in the payload the send time stands: 16 hexadecimal digits of nanoseconds. */
 export const STAMP_AT = '{"at":"'.length;
 export const STAMP_CHARS = 16;
+/** What stands there until it is sent: a clock like a device's, so that no reading is another's copy. */
+const FIRST_STAMP = 1e15;
+const STAMP_STEP = 12_345;
 
 export interface Block {
   readonly bytes: Buffer;
@@ -49,7 +52,7 @@ export function topicOf(device: number): string {
 /** A reading as devices send them, of exactly PAYLOAD_BYTES. */
 function payload(device: number, i: number): string {
   const reading = {
-    at: "0".repeat(STAMP_CHARS),
+    at: (FIRST_STAMP + i * STAMP_STEP + device).toString(16).padStart(STAMP_CHARS, "0"),
     n: 100_000 + i,
     temp: Number((21 + 3 * Math.sin((i + device) / 40)).toFixed(2)),
     hum: Number((45 + 5 * Math.cos(i / 60)).toFixed(2)),
