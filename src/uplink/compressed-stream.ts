@@ -4,8 +4,7 @@ import type { Millis } from "#base/clock.ts";
 import { IDENTIFIER, type S2Codec, type S2Level } from "#s2/codec.ts";
 import { S2Reader } from "#s2/reader.ts";
 import { S2Writer } from "#s2/writer.ts";
-import { type Agreement, levelFor } from "./compression.ts";
-import type { Compression } from "./connection.ts";
+import { type Agreement, type Compression, levelFor } from "./compression.ts";
 
 /** Both directions of one connection, from the switch on. */
 export class CompressedStream implements Compression {

@@ -16,6 +16,15 @@ export interface Agreement {
   readonly compressMode: string;
 }
 
+/** Both directions of one connection, compressed: compressed-stream.ts. */
+export interface Compression {
+  readonly level: string;
+  onRoundTrip(rtt: Millis): void;
+  write(plain: Buffer, emit: (bytes: Buffer) => void): void;
+  /** Stops once `plainBytesMax` bytes have been lent; returns how much of the chunk was taken. */
+  read(chunk: Buffer, onPlain: (view: Buffer) => void, plainBytesMax: number): number;
+}
+
 const S2_MODES = ["s2_auto", "s2_uncompressed", "s2_fast", "s2_better", "s2_best"] as const;
 
 /** What comes of our mode and the `compression` of the hub's INFO (null: absent). Source: spec §7.2. */

@@ -1,6 +1,6 @@
 // One leaf connection: bytes in through the parser, bytes out through one write per turn of the event loop, and the PINGs under way.
 //
-//   out ─▶ [S2] ─▶ stream ─▶ hub           parser ◀─ [S2] ◀─ stream
+//   out ─▶ [S2] ─▶ stream ─▶ hub           parser ◀─ [S2] ◀─ stream        (the way in: intake.ts)
 //
 // Knows nothing of states or retries: link.ts owns it for the length of one attempt. What may be under way: flow.ts.
 
@@ -11,10 +11,12 @@ import { NumberRing } from "#base/ring.ts";
 import type { Carrier } from "#outbox/hub-view.ts";
 import { PIECE_BYTES_MAX } from "#s2/codec.ts";
 import { writePing, writePong } from "#wire/leaf-lines.ts";
-import { type LeafHandler, LeafParser } from "#wire/leaf-parser.ts";
+import type { LeafHandler } from "#wire/leaf-parser.ts";
 import { WireWriter } from "#wire/wire-writer.ts";
+import type { Compression } from "./compression.ts";
 import { LEAF_CLOSED, LEAF_NOT_NATS } from "./errors.ts";
 import { Flow } from "./flow.ts";
+import { Intake } from "./intake.ts";
 
 /** Bytes waiting in the socket above which the link takes no more, whatever the window: the kernel does not keep up. */
 const SOCKET_BYTES_MAX = 1024 * 1024;
@@ -49,18 +51,6 @@ export interface ConnectionOptions {
   readonly flushDelay: Millis;
 }
 
-/** Both directions compressed: compressed-stream.ts. */
-export interface Compression {
-  readonly level: string;
-  onRoundTrip(rtt: Millis): void;
-  write(plain: Buffer, emit: (bytes: Buffer) => void): void;
-  /** Stops once `plainBytesMax` bytes have been lent; returns how much of the chunk was taken. */
-  read(chunk: Buffer, onPlain: (view: Buffer) => void, plainBytesMax: number): number;
-}
-
-/** A socket's chunk may hold thousands of S2 chunks of a few bytes that unpack to a megabyte each: so much of it in one turn. */
-const PLAIN_BYTES_PER_TURN = 256 * 1024;
-
 /** What kind of PING: its PONG is a receipt, or only a sign of life and a measure. */
 const BARRIER = 1;
 const MEASURE = 0;
@@ -76,7 +66,7 @@ export class LeafConnection implements Carrier {
   readonly #options: ConnectionOptions;
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
-  #parser: LeafParser;
+  readonly #intake: Intake;
   /** BARRIER or MEASURE per PING under way or gathered. */
   readonly #kinds = new NumberRing();
   /** Offsets in `out` of gathered PINGs. */
@@ -93,10 +83,7 @@ export class LeafConnection implements Carrier {
   #isIntroduced = false;
   /** PINGs of the hub that are not answered yet. */
   #owedPongs = 0;
-  #lastInboundAt: Millis;
-  #bytesIn = 0;
   #bytesOut = 0;
-  #plainBytesIn = 0;
   #plainBytesOut = 0;
   /** Bytes on the wire per byte gathered, smoothed: tells how much of the window the gathered bytes will take. */
   #ratio = 1;
@@ -105,10 +92,13 @@ export class LeafConnection implements Carrier {
     this.#options = options;
     this.#clock = clock;
     this.#events = events;
-    this.#lastInboundAt = clock.now();
     this.flow = new Flow(clock.now());
     this.#stream = stream;
-    this.#parser = this.#newParser();
+    this.#intake = new Intake(clock, {
+      handler: this.#newHandler(),
+      isOver: () => this.#isEnded,
+      onBroken: (error) => this.#end(error),
+    });
     this.attach(stream);
   }
 
@@ -131,7 +121,7 @@ export class LeafConnection implements Carrier {
 
   /** On the wire, compressed or not; TLS not counted. */
   get bytesIn(): number {
-    return this.#wire?.bytesIn ?? this.#bytesIn;
+    return this.#wire?.bytesIn ?? this.#intake.bytes;
   }
 
   get bytesOut(): number {
@@ -140,7 +130,7 @@ export class LeafConnection implements Carrier {
 
   /** Before compression. */
   get plainBytesIn(): number {
-    return this.#plainBytesIn;
+    return this.#intake.plainBytes;
   }
 
   get plainBytesOut(): number {
@@ -149,7 +139,7 @@ export class LeafConnection implements Carrier {
 
   /** Time without a single byte from the hub: any byte is a sign of life. */
   silentFor(now: Millis): Millis {
-    return now - this.#lastInboundAt;
+    return now - this.#intake.lastAt;
   }
 
   /** Listens to `stream` from now on. After `detach` and a TLS handshake: to the secured one. */
@@ -159,14 +149,15 @@ export class LeafConnection implements Carrier {
       return;
     }
     this.#stream = stream;
-    this.#parser = this.#newParser(); // half a line in clear must not become the beginning of one inside TLS
-    stream.on("data", this.#onData).on("error", this.#onError).on("end", this.#onEnd).on("close", this.#onEnd);
+    this.#intake.attach(stream);
+    stream.on("error", this.#onError).on("end", this.#onEnd).on("close", this.#onEnd);
   }
 
   /** Gives the stream back, unread, for a handshake on it. The hub sends nothing in between (spec §3). */
   detach(): ByteStream {
     const stream = this.#stream;
-    stream.off("data", this.#onData).off("error", this.#onError).off("end", this.#onEnd).off("close", this.#onEnd);
+    this.#intake.detach();
+    stream.off("error", this.#onError).off("end", this.#onEnd).off("close", this.#onEnd);
     stream.pause();
     return stream;
   }
@@ -174,6 +165,7 @@ export class LeafConnection implements Carrier {
   /** From here on both directions are compressed (spec §7.3): call it right after our INFO has been flushed. */
   compress(compression: Compression): void {
     this.#compression = compression;
+    this.#intake.compress(compression);
   }
 
   /** The stream knows better how much is on the wire: WebSocket compresses below us. */
@@ -257,9 +249,9 @@ export class LeafConnection implements Carrier {
   }
 
   /** Everything goes by `isEnded`: a handler may end the connection in the middle of a chunk, and the rest of it counts no more. */
-  #newParser(): LeafParser {
+  #newHandler(): LeafHandler {
     const events = this.#events;
-    return new LeafParser({
+    return {
       onBatch: (batch) => {
         if (this.#mayHear("a message")) events.onBatch(batch);
       },
@@ -282,7 +274,7 @@ export class LeafConnection implements Carrier {
       onPong: () => {
         if (!this.#isEnded) this.#onPong();
       },
-    });
+    };
   }
 
   /** Whoever speaks of messages before it knows us is no hub: it may be somebody on the way, in front of TLS. */
@@ -347,41 +339,6 @@ export class LeafConnection implements Carrier {
     this.#isFull = false;
     this.#events.onRoom();
   }
-
-  readonly #onData = (chunk: Buffer): void => {
-    this.#lastInboundAt = this.#clock.now();
-    this.#bytesIn += chunk.length;
-    this.#take(chunk);
-  };
-
-  readonly #take = (chunk: Buffer): void => {
-    try {
-      if (this.#compression === undefined) this.#parse(chunk);
-      else {
-        const taken = this.#compression.read(chunk, this.#parse, PLAIN_BYTES_PER_TURN);
-        if (taken < chunk.length && !this.#isEnded) this.#takeLater(chunk.subarray(taken));
-      }
-    } catch (error) {
-      if (!(error instanceof PetioleError)) throw error;
-      this.#end(error);
-    }
-  };
-
-  /** What is left of a chunk waits until the others have had their turn, and the socket is not read until then. */
-  #takeLater(rest: Buffer): void {
-    const stream = this.#stream.pause();
-    setImmediate(() => {
-      if (this.#isEnded) return;
-      this.#lastInboundAt = this.#clock.now();
-      stream.resume();
-      this.#take(rest);
-    });
-  }
-
-  readonly #parse = (plain: Buffer): void => {
-    this.#plainBytesIn += plain.length;
-    if (!this.#isEnded) this.#parser.parse(plain);
-  };
 
   readonly #onError = (error: Error): void =>
     this.#end(new PetioleError(LEAF_CLOSED, `the connection to hub ${this.#options.hub} failed`, { cause: error }));

@@ -1,36 +1,30 @@
-// Keeps one link to a hub: the shell around link-state.ts. Dials, secures, introduces us, and never stops trying.
-//
-// Credentials leave in one place, #sendConnect, which runs only behind the state machine's TLS rule.
+// Keeps one link to a hub: the shell around link-state.ts. Has each step done (handshake.ts) in its turn, and never stops trying.
 
 import { assert } from "#base/assert.ts";
 import type { Millis, WallMillis } from "#base/clock.ts";
 import { explain, PetioleError } from "#base/errors.ts";
-import type { ByteStream } from "#base/net.ts";
-import { writeCompressionRequest, writeConnect, writeError } from "#wire/leaf-lines.ts";
+import { writeError } from "#wire/leaf-lines.ts";
 import { Attempt } from "./attempt.ts";
-import { CompressedStream } from "./compressed-stream.ts";
 import { agree } from "./compression.ts";
-import { type ConnectionEvents, LeafConnection } from "./connection.ts";
-import { explainRejectedLogin, readSigner } from "./credentials.ts";
-import { LEAF_LOOP, LEAF_NOT_NATS, LEAF_STALE, LEAF_TIMEOUT, LEAF_UNHEARD } from "./errors.ts";
+import type { ConnectionEvents, LeafConnection } from "./connection.ts";
+import { explainRejectedLogin } from "./credentials.ts";
+import { LEAF_LOOP, LEAF_NOT_NATS, LEAF_TIMEOUT } from "./errors.ts";
+import { Handshake } from "./handshake.ts";
 import { assertLeafPort, type HubInfo, parseInfo } from "./hub-info.ts";
-import { connectFor } from "./introduction.ts";
 import type { LinkEnv, LinkEvents, LinkIdentity } from "./link-events.ts";
 import { LinkHistory } from "./link-history.ts";
-import { type LinkEffect, type LinkEvent, type LinkRules, type Link as LinkState, step } from "./link-state.ts";
+import { rulesFor } from "./link-rules.ts";
+import { type LinkEffect, type LinkEvent, type Link as LinkState, step } from "./link-state.ts";
 import { attemptStatus, bytesOf, type LinkBytes, type LinkStatus, NO_BYTES, plus } from "./link-status.ts";
+import { Liveness } from "./liveness.ts";
 import type { RemoteOptions } from "./options.ts";
 import { PhaseTimer } from "./phase-timer.ts";
-import { seconds, timeoutText } from "./phase-words.ts";
+import { timeoutText } from "./phase-words.ts";
 import { isHarmless, rejectionOf } from "./rejection.ts";
 import { Relocation } from "./relocation.ts";
 import type { RemoteUrl } from "./remote-url.ts";
-import { readTlsFiles } from "./secure.ts";
 import { Transport } from "./transport.ts";
 import { type UrlChoice, UrlList } from "./url-list.ts";
-import { verdictOn } from "./watchdog.ts";
-
-const LIVENESS_EVERY_MS: Millis = 2_500;
 
 export class Link implements AsyncDisposable {
   readonly #remote: RemoteOptions;
@@ -40,7 +34,9 @@ export class Link implements AsyncDisposable {
   readonly #timer: PhaseTimer;
   readonly #urls: UrlList;
   readonly #transport: Transport;
+  readonly #handshake: Handshake;
   readonly #relocation: Relocation;
+  readonly #liveness: Liveness;
   /** What it went through lately. */
   readonly history: LinkHistory;
   /** Subject by which a loop shows, spec §16. Random per process. */
@@ -51,7 +47,6 @@ export class Link implements AsyncDisposable {
   #choice: UrlChoice;
   /** Undefined while waiting. */
   #attempt: Attempt | undefined;
-  #liveness: Disposable | undefined;
   #lastError: LinkStatus["lastError"] = null;
   #connects = 0;
   #past: LinkBytes = NO_BYTES;
@@ -69,6 +64,7 @@ export class Link implements AsyncDisposable {
     this.#urls = new UrlList(remote, env.entropy);
     this.#choice = { url: remote.urls[0]!, isConfigured: true, tlsHost: remote.urls[0]!.endpoint.host };
     this.#transport = new Transport(remote, env);
+    this.#handshake = new Handshake(remote, identity, env, this.#transport);
     const moving = {
       urls: this.#urls,
       connect: (choice: UrlChoice, signal: AbortSignal) => this.#transport.connect(choice, signal),
@@ -76,6 +72,10 @@ export class Link implements AsyncDisposable {
       go: (to: UrlChoice, why: string) => this.#leave(to, why),
     };
     this.#relocation = new Relocation(moving, env);
+    this.#liveness = new Liveness(env.clock, {
+      onLost: (error) => this.#fail(error),
+      onTick: () => void this.#relocation.onTick(),
+    });
     this.#loopSubject = `$LDS.${env.entropy.bytes(16).toString("hex")}`;
     this.#state = { at: "waiting", attempt: 0, until: env.clock.now() };
     this.#since = env.clock.wall();
@@ -118,7 +118,7 @@ export class Link implements AsyncDisposable {
 
   #event(event: LinkEvent): void {
     const before = this.#state;
-    const [next, ...effects] = step(before, event, this.#rulesNow(), this.#env.clock.now(), this.#env.entropy.random());
+    const [next, ...effects] = step(before, event, this.#rulesNow, this.#env.clock.now(), this.#env.entropy.random());
     this.#state = next;
     if (next.at !== before.at) {
       this.#since = this.#env.clock.wall();
@@ -133,16 +133,16 @@ export class Link implements AsyncDisposable {
         void this.#dial();
         break;
       case "secure":
-        void this.#secure();
+        void this.#after(this.#handshake.secure(this.#under().attempt), "secured");
         break;
       case "upgrade":
-        void this.#upgrade();
+        void this.#after(this.#handshake.upgrade(this.#under().attempt), "upgraded");
         break;
       case "send-compression":
-        this.#sendCompression();
+        this.#handshake.sendCompression(this.#under().attempt);
         break;
       case "send-connect":
-        this.#sendConnect();
+        this.#handshake.sendConnect(this.#under().attempt);
         break;
       case "send-interest":
         this.#sendInterest();
@@ -191,23 +191,16 @@ export class Link implements AsyncDisposable {
     this.#choice = this.#urls.next(this.#env.clock.now());
     const attempt = new Attempt(this.#choice, this.#env.clock.now());
     this.#attempt = attempt;
-    const { signal } = attempt;
-    const { text: hub, isWebSocket } = this.#url;
-    this.history.onTrying(hub);
-    const { dataDir } = this.#identity;
+    this.history.onTrying(this.#url.text);
+    await this.#after(this.#handshake.dial(attempt, this.#connectionEvents()), "dialed");
+  }
+
+  /** A step of the attempt under way is over when `step` is; what an attempt does that was given up is nobody's business. */
+  async #after(step: Promise<void>, done: "dialed" | "secured" | "upgraded"): Promise<void> {
+    const { signal } = this.#attempt!;
     try {
-      // Files first: between INFO and CONNECT the hub gives us two seconds (spec §2.2).
-      attempt.signer = await readSigner(this.#remote, dataDir, this.#env, isWebSocket);
-      attempt.tlsFiles = await readTlsFiles(this.#env.disk, dataDir, this.#remote.tls, this.#env.log);
-      signal.throwIfAborted();
-      const stream = await this.#transport.connect(attempt.choice, signal);
-      if (signal.aborted) {
-        stream.destroy();
-        return;
-      }
-      const options = { hub, flushDelay: this.#remote.flushDelay };
-      attempt.connection = new LeafConnection(stream, options, this.#env.clock, this.#connectionEvents());
-      this.#event({ type: "dialed" });
+      await step;
+      if (!signal.aborted) this.#event({ type: done });
     } catch (error) {
       if (!signal.aborted) this.#fail(error);
     }
@@ -230,64 +223,6 @@ export class Link implements AsyncDisposable {
     };
   }
 
-  async #secure(): Promise<void> {
-    await this.#replaceStream("secured", async (stream, attempt) => {
-      const secured = await this.#transport.secure(stream, attempt.choice, attempt.tlsFiles!, attempt.signal);
-      attempt.isTls = true;
-      return secured;
-    });
-  }
-
-  async #upgrade(): Promise<void> {
-    await this.#replaceStream("upgraded", async (stream, attempt) => {
-      const upgraded = await this.#transport.upgrade(stream, attempt.choice, attempt.signal);
-      attempt.isDeflated = upgraded.isDeflated;
-      attempt.connection!.countBy(upgraded.stream.wire);
-      return upgraded.stream;
-    });
-  }
-
-  /** Does a handshake on the connection's stream and goes on with what comes of it. */
-  async #replaceStream(
-    done: "secured" | "upgraded",
-    handshake: (stream: ByteStream, attempt: Attempt) => Promise<ByteStream>,
-  ): Promise<void> {
-    const { attempt, connection } = this.#under();
-    const { signal } = attempt;
-    const stream = connection.detach();
-    stream.on("error", ignore); // the handshake reports it; a bare stream without a listener would end the process
-    const destroy = () => stream.destroy();
-    signal.addEventListener("abort", destroy, { once: true });
-    try {
-      connection.attach(await handshake(stream, attempt));
-      this.#event({ type: done });
-    } catch (error) {
-      if (signal.aborted) return;
-      stream.destroy();
-      this.#fail(error);
-    } finally {
-      signal.removeEventListener("abort", destroy);
-    }
-  }
-
-  #sendCompression(): void {
-    const { attempt, connection } = this.#under();
-    const announce = attempt.agreement.announce!;
-    writeCompressionRequest(connection.out, announce);
-    connection.flushNow(); // alone in its write (spec §7.3)
-    const took = this.#env.clock.now() - attempt.startedAt; // all we know of the round trip yet, as on the hub (spec §7.7)
-    connection.compress(new CompressedStream(this.#env.codec, announce, this.#remote.compression.rttThresholds, took));
-  }
-
-  #sendConnect(): void {
-    const { attempt, connection } = this.#under();
-    assert(attempt.isTls || !this.#wantsTls, "credentials must not leave in clear");
-    const signed = attempt.signer?.login(attempt.info!.nonce) ?? {};
-    const { compressMode } = attempt.agreement;
-    writeConnect(connection.out, connectFor(this.#remote, this.#url, this.#identity.serverName, compressMode, signed));
-    connection.flushNow();
-  }
-
   #sendInterest(): void {
     const { attempt, connection } = this.#under();
     connection.out.text(`LS+ ${this.#loopSubject}\r\n`);
@@ -299,10 +234,7 @@ export class Link implements AsyncDisposable {
     const { attempt, connection } = this.#under();
     this.#connects += 1;
     this.#lastError = null;
-    this.#liveness = this.#env.clock.every(LIVENESS_EVERY_MS, () => {
-      this.#checkLiveness();
-      void this.#relocation.onTick();
-    });
+    this.#liveness.watch(connection, this.#url.text);
     this.#relocation.onUp(attempt.choice);
     this.#urls.onUp(this.#url, this.#env.clock.now());
     this.#transport.onUp(attempt.choice);
@@ -319,8 +251,7 @@ export class Link implements AsyncDisposable {
   }
 
   #close(): void {
-    this.#liveness?.[Symbol.dispose]();
-    this.#liveness = undefined;
+    this.#liveness[Symbol.dispose]();
     this.#relocation.onDown();
     this.history.onDown(this.#url.text);
     this.#past = plus(this.#past, bytesOf(this.#attempt));
@@ -393,28 +324,6 @@ export class Link implements AsyncDisposable {
     if (this.#state.at === "syncing") this.#event({ type: "synced" });
   }
 
-  #checkLiveness(): void {
-    const { connection } = this.#under();
-    const now = this.#env.clock.now();
-    const silent = connection.silentFor(now);
-    const hub = `hub ${this.#url.text}`;
-    switch (verdictOn(connection.flow, silent, now)) {
-      case "fine":
-        break;
-      case "ask":
-        connection.ping();
-        break;
-      case "stale":
-        this.#fail(new PetioleError(LEAF_STALE, `${hub} sent nothing for ${seconds(silent)} and left a PING unanswered`));
-        break;
-      case "unheard": {
-        const unanswered = seconds(connection.flow.oldestPing(now));
-        const words = `${hub} sends, but has not answered a PING for ${unanswered}: what we send does not arrive`;
-        this.#fail(new PetioleError(LEAF_UNHEARD, words));
-      }
-    }
-  }
-
   /** Goes to another URL while this one still works. */
   #leave(to: UrlChoice, why: string): void {
     if (this.#state.at !== "ready") return;
@@ -436,29 +345,8 @@ export class Link implements AsyncDisposable {
     return { attempt, connection: attempt.connection };
   }
 
-  /** A tls:// or wss:// URL or a tls block means TLS or no connection (DESIGN §4.6). */
-  get #wantsTls(): boolean {
-    return this.#remote.tls !== null || this.#url.isTls;
-  }
-
-  #rulesNow(): LinkRules {
-    // A dial moves on to the next URL before it connects, so `waiting` never reads this for the wrong one.
-    const urls = this.#urls.roundSize;
-    const rounds = "attempt" in this.#state ? Math.floor(this.#state.attempt / urls) : 0;
-    return {
-      tls: this.#tlsRule,
-      transport: this.#url.isWebSocket ? "websocket" : "tcp",
-      urls,
-      backoff: this.#remote.reconnect,
-      dialTimeout: this.#timer.patience.dialTimeout(rounds) + (this.#remote.proxy?.timeout ?? 0),
-      phaseTimeout: this.#timer.patience.phaseTimeout(rounds),
-    };
-  }
-
-  get #tlsRule(): LinkRules["tls"] {
-    if (this.#url.isWebSocket) return this.#wantsTls ? "first" : "never";
-    if (this.#remote.tls?.handshakeFirst) return "first";
-    return this.#wantsTls ? "required" : "if-asked";
+  get #rulesNow() {
+    return rulesFor(this.#remote, this.#url, this.#state, this.#urls.roundSize, this.#timer.patience);
   }
 
   /** What the end of the connection means where it came: before the hub has shown that it is one, or in the middle of TLS. */
@@ -475,8 +363,4 @@ export class Link implements AsyncDisposable {
     const wantsCertificate = this.#attempt.info?.wantsCertificate ?? false;
     return this.#transport.explain(error, this.#choice, { wantsCertificate, isJoined });
   }
-}
-
-function ignore(): void {
-  // said elsewhere
 }

@@ -2,14 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openS2Codec } from "#s2/codec.ts";
-import { S2Writer } from "#s2/writer.ts";
-import { CompressedStream } from "#uplink/compressed-stream.ts";
 import { type Bench, bench, countOf, fill, introduced, SlowStream } from "../../support/connection-bench.ts";
 import { turn } from "../../support/fake-clock.ts";
-import { decodeStream } from "../../support/s2-oracle.ts";
-
-const codec = openS2Codec();
 
 // ── out ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -345,89 +339,3 @@ test("after an end writes come back to nobody, and a stream that fails late fail
   assert.deepEqual([at.clock.pending, at.heard], [0, []]);
   for (const event of ["data", "end", "close"]) assert.equal(at.stream.listeners(event).length, 0, event);
 });
-
-// ── compressed ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-test("an answer written inside the decoder leaves at once and whole, and the rest of the chunk is read after it", async () => {
-  const codec = openS2Codec();
-  const at: Bench = bench({
-    on: {
-      onInfo: () => {
-        at.heard.push("info");
-        at.connection.out.text(`CONNECT ${JSON.stringify({ name: "gw".repeat(100) })}\r\n`);
-        at.connection.flushNow();
-        at.connection.ping();
-      },
-    },
-  });
-  at.connection.compress(new CompressedStream(codec, "s2_better", [], 0));
-  const chunks: Buffer[] = [];
-  const text = `INFO {"compression":"s2_fast"}\r\nLS+ a.>\r\nLMSG a 3000\r\n${"ab".repeat(1500)}\r\n`;
-  new S2Writer(openS2Codec()).write(Buffer.from(text), "fast", (view) => chunks.push(Buffer.from(view)));
-  at.stream.says(Buffer.concat(chunks));
-  await turn();
-  await turn();
-  assert.deepEqual(at.heard, ["info", "ls+ a.>", `msg ${"ab".repeat(1500)}`]);
-  const { pieces, refusal } = decodeStream(Buffer.concat(at.stream.writes));
-  assert.equal(refusal, undefined);
-  assert.equal(Buffer.concat(pieces).toString(), `CONNECT ${JSON.stringify({ name: "gw".repeat(100) })}\r\nPING\r\n`);
-  assert.equal(at.connection.plainBytesIn, text.length);
-  assert.ok(at.connection.bytesOut < at.connection.plainBytesOut);
-});
-
-test("the window counts bytes on the wire: what compresses well may be gathered many times over", async () => {
-  const at = await introduced();
-  at.connection.compress(new CompressedStream(openS2Codec(), "s2_fast", [], 0));
-  const roomBefore = at.connection.room;
-  for (let i = 0; i < 40; i++) {
-    at.connection.out.text('{"temperature":21.5,"humidity":48}\r\n'.repeat(40));
-    at.connection.flushNow();
-  }
-  const { underWay } = at.connection.flow;
-  assert.ok(underWay < 12_000, `${underWay} bytes under way of ${at.connection.plainBytesOut}`);
-  assert.ok(at.connection.room > roomBefore * 2, `room for ${at.connection.room} bytes of such text, ${roomBefore} before`);
-});
-
-test("a few bytes that unpack to megabytes are taken in turns, in order, and the socket is not read meanwhile", async () => {
-  const at = await introduced();
-  at.connection.compress(new CompressedStream(codec, "s2_fast", [], 0));
-  const pieces: Buffer[] = [];
-  const writer = new S2Writer(codec);
-  const lines = Array.from({ length: 40 }, (_, i) => `LS+ bomb.${i}\r\n${"LS+ same.again\r\n".repeat(4_000)}`);
-  for (const line of lines) writer.write(Buffer.from(line), "best", (view) => pieces.push(Buffer.from(view)));
-  const wire = Buffer.concat(pieces);
-  assert.ok(wire.length < 20_000, `${wire.length} bytes for ${lines.join("").length}`);
-  const turns: number[] = [];
-  at.stream.says(wire);
-  at.stream.says(writtenOnce(writer, "LS+ last\r\n"));
-  while (!at.heard.includes("ls+ last")) {
-    await turn();
-    turns.push(at.heard.length);
-    assert.ok(turns.length < 100, "it stands still");
-  }
-  const mostInOneTurn = Math.max(...turns.map((count, i) => count - (turns[i - 1] ?? 0)));
-  assert.ok(turns.length > 5 && mostInOneTurn < 60_000, `${turns.length} turns, at most ${mostInOneTurn} lines in one`);
-  assert.deepEqual(
-    at.heard.filter((line) => line !== "ls+ same.again"),
-    [...lines.map((_, i) => `ls+ bomb.${i}`), "ls+ last"],
-  );
-});
-
-test("a connection that ends while it is in the middle of such a chunk hears no more of it", async () => {
-  const at = await introduced();
-  at.connection.compress(new CompressedStream(codec, "s2_fast", [], 0));
-  const writer = new S2Writer(codec);
-  at.stream.says(Buffer.concat(Array.from({ length: 20 }, () => writtenOnce(writer, "LS+ a\r\n".repeat(9_000)))));
-  await turn();
-  const heard = at.heard.length;
-  assert.ok(heard > 0 && heard < 180_000);
-  at.connection.abort();
-  for (let i = 0; i < 5; i++) await turn();
-  assert.equal(at.heard.length, heard);
-});
-
-function writtenOnce(writer: S2Writer, text: string): Buffer {
-  const pieces: Buffer[] = [];
-  writer.write(Buffer.from(text), "best", (view) => pieces.push(Buffer.from(view)));
-  return Buffer.concat(pieces);
-}
