@@ -90,6 +90,7 @@ export class Lane implements AsyncDisposable {
     const committing = {
       waitingSince: () => this.#safety.waitingSince,
       lastSeq: () => this.#lastSeq,
+      mayBeSpared: () => this.#link !== undefined,
       // A PONG may have overtaken the disk: it could not free what was being written.
       onWritten: () => this.#safety.onProgress(this.#committer.committedSeq),
       onCommitted: () => host.onCommitted(),

@@ -110,7 +110,7 @@ export const outboxOptions = fields({
   commit_interval: optional(
     duration("1ms", "10s"),
     "25ms",
-    "how often staged messages go to flash while the hub has not confirmed them",
+    "how often staged messages go to flash while the hub has not confirmed them; without a link sooner, where waiting for others gathers nothing",
   ),
   rules: optional(
     list(outboxRule, {

@@ -144,6 +144,17 @@ test("more logins than the queue holds are sent away, and so is whoever has left
   assert.equal(verdictOf(await authenticator.authenticate(login("ann", "right"), never)), "ok");
 });
 
+test("hundreds of wrong passwords at once from one address cost a few scrypt runs, whatever names they come under", async () => {
+  const { authenticator } = open();
+  const guesses = Array.from({ length: 300 }, (_, i) => authenticator.authenticate(login(`u${i}`, "x", "10.0.0.66"), never));
+  const device = authenticator.authenticate(login("ann", "right", "10.0.0.2"), never);
+  const verdicts = (await Promise.all(guesses)).map(verdictOf);
+  const looked = verdicts.filter((verdict) => verdict === "wrong").length;
+  assert.ok(looked <= 5, `${looked} were looked at: three are free, and two may run at once`);
+  assert.equal(verdicts.filter((verdict) => verdict === "wait").length, 300 - looked);
+  assert.equal(verdictOf(await device), "ok");
+});
+
 test("one place is an IPv4 address or an IPv6 /64", () => {
   assert.equal(network("10.0.0.1"), "10.0.0.1");
   assert.equal(network("::ffff:10.0.0.1"), "10.0.0.1");

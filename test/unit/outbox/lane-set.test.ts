@@ -149,3 +149,71 @@ function fillHeld(box: OutboxHarness): void {
     box.confirm();
   }
 }
+
+test("an alarm passes the backlog of everything less urgent, and each lane keeps its order", async () => {
+  const rules = [
+    { subjects: ["alarms.>"], class: "alarm", keep: "always" },
+    { subjects: ["sensors.>"], class: "telemetry", keep: "always" },
+    { subjects: [">"] },
+  ];
+  await using box = await OutboxHarness.open({ rules });
+  box.publish(
+    "sensors.a",
+    Array.from({ length: 40 }, (_, i) => `t${i}-${"x".repeat(1000)}`),
+  );
+  await box.commit();
+  box.link.window = 10_000;
+  box.up();
+  await box.commit();
+  const before = box.link.payloads.length;
+  assert.ok(before > 0 && before < 20, `${before} of the backlog are under way`);
+  box.publish("alarms.fire", ["a0"]);
+  box.publish("state.x", ["s0"]);
+  box.publish("alarms.fire", ["a1"]);
+  await box.commit();
+  for (let i = 0; i < 20; i++) {
+    box.confirm();
+    await box.commit();
+  }
+  const sent = box.link.payloads.map((payload) => payload.replace(/-x+$/, ""));
+  assert.deepEqual(sent.slice(before, before + 3), ["a0", "a1", "s0"], "right behind what was under way");
+  assert.deepEqual(
+    sent.filter((payload) => payload.startsWith("t")),
+    Array.from({ length: 40 }, (_, i) => `t${i}`),
+  );
+  assert.equal(box.outbox.status().depth, 0);
+});
+
+test("a batch spread over two lanes is safe when both of its parts are", async () => {
+  const rules = [
+    { subjects: ["alarms.>"], class: "alarm", keep: "always" },
+    { subjects: [">"], keep: "always" },
+  ];
+  await using box = await OutboxHarness.open({ rules });
+  box.up();
+  const first = box.publish("alarms.fire", ["a0"]);
+  const second = box.publish("state.x", ["s0"]);
+  box.outbox.onReceipt(); // of the alarm's lane, which asked first
+  assert.deepEqual(box.safe, [first]);
+  box.outbox.onReceipt();
+  assert.deepEqual(box.safe, [first, second]);
+});
+
+test("what gives way when the card is full is the least urgent, oldest first", async () => {
+  const rules = [
+    { subjects: ["alarms.>"], class: "alarm", keep: "always" },
+    { subjects: ["bulk.>"], class: "bulk", keep: "always" },
+    { subjects: [">"], keep: "always" },
+  ];
+  await using box = await OutboxHarness.open({ rules, max_bytes: "1MiB" });
+  const body = "x".repeat(10_000);
+  box.publish("alarms.fire", ["a0"]);
+  await box.commit();
+  for (let i = 0; i < 60; i++) {
+    box.publish("bulk.log", [`b${i}-${body}`]);
+    box.publish("state.x", [`s${i}-${body}`]);
+    await box.commit();
+  }
+  const lost = new Map(box.outbox.losses.list().map(({ lane, messages }) => [lane, messages]));
+  assert.ok((lost.get("bulk") ?? 0) > 0 && !lost.has("state") && !lost.has("alarm"), JSON.stringify([...lost]));
+});

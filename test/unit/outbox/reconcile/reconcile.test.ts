@@ -1,30 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemEntropy } from "#base/entropy.ts";
-import { silentLog } from "#base/log.ts";
-import type { LaneSet } from "#outbox/lane-set.ts";
-import { type Doubt, RECONCILE_MS_MAX, Reconciliation, SCANNED_MAX } from "#outbox/reconcile/reconcile.ts";
-import { FakeClock } from "../../../support/fake-clock.ts";
-import { DoubtfulLaneFake, ScriptedHub } from "../../../support/scripted-jetstream.ts";
-
-const HOUR = 3_600_000;
-
-function opened(...subjects: readonly string[]) {
-  const clock = new FakeClock();
-  const hub = new ScriptedHub(clock);
-  const lanes = [new DoubtfulLaneFake([]), new DoubtfulLaneFake(subjects), new DoubtfulLaneFake([]), new DoubtfulLaneFake([])];
-  const reconciliation = new Reconciliation(hub, "dev", { clock, entropy: systemEntropy(), log: silentLog() });
-  /** Lets time pass until it is done. */
-  const run = async (elapsed: Doubt["elapsed"] = HOUR) => {
-    let isDone = false;
-    const done = reconciliation.run({ elapsed, lanes }).finally(() => {
-      isDone = true;
-    });
-    for (let i = 0; !isDone && i < 100; i++) await clock.pass(500);
-    return await done;
-  };
-  return { clock, hub, lanes, reconciliation, run };
-}
+import { RECONCILE_MS_MAX, SCANNED_MAX } from "#outbox/reconcile/reconcile.ts";
+import { DoubtfulLaneFake } from "../../../support/scripted-jetstream.ts";
+import { HOUR, laneSet, opened } from "./rig.ts";
 
 test("what a stream holds already is told to its lane, by class and epoch, and no consumer stays", async () => {
   const it = opened("sensors.a", "sensors.b", "sensors.a");
@@ -190,18 +168,6 @@ test("one that has spoken before, or in the same pass, is electing: it is given 
   other.hub.fault = (what) => (what.startsWith("STREAM.INFO") && silences-- > 0 ? "timeout" : undefined);
   assert.equal((await other.run()).result, "done");
 });
-
-/** A set of lanes, as far as the reconciliation asks them. */
-function laneSet(it: ReturnType<typeof opened>, doubtful: readonly { readonly inherits?: boolean; readonly sinceMs?: number }[]) {
-  const all = it.lanes.map((lane, i) =>
-    Object.assign(lane, {
-      hasInherited: doubtful[i]?.inherits === true,
-      doubt: () => (doubtful[i]?.sinceMs === undefined ? null : { sinceMs: doubtful[i].sinceMs }),
-    }),
-  );
-  const since = doubtful.flatMap(({ sinceMs }) => sinceMs ?? []);
-  return { all, doubt: () => (since.length === 0 ? null : { sinceMs: Math.min(...since) }) } as unknown as LaneSet;
-}
 
 test("only lanes that something is in doubt of wait for the answer", () => {
   const it = opened("sensors.a");
