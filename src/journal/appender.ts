@@ -82,6 +82,8 @@ export class Appender {
   readonly #writer: GroupWriter;
   #nextNumber: number;
   #active: Active | undefined;
+  /** From here on there may be records in a file that no append has made durable, and that could not be taken away. */
+  #ghostsFrom = Number.POSITIVE_INFINITY;
   /** A segment that failed at birth was removed, and a power cut might still bring it back, torn, behind the next one. */
   #isRemovalPending = false;
 
@@ -110,13 +112,14 @@ export class Appender {
         await this.#write(slab, piece, written);
       }
     } catch (error) {
-      await this.#abandon(written);
+      await this.#abandon(written, measured.firstSeq);
       if (!isFault(error)) throw error;
       const what = `journal ${directory}: writing ${measured.count} records (${end - start} bytes)`;
       throw changeFailed("JOURNAL_APPEND_FAILED", what, error);
     }
     const last = written.at(-1)!.active;
     this.#active = last;
+    if (written.some(({ isNew }) => isNew)) this.#ghostsFrom = Number.POSITIVE_INFINITY; // they stand below a durable header
     for (const { active } of written) if (active !== last) await this.#closeFile(active);
     return written.map(({ active: { segment }, growth, isNew }) => {
       segment.grow(growth!);
@@ -151,7 +154,9 @@ export class Appender {
     }
     const before = written.at(-1);
     if (before?.growth !== undefined) await this.#cutStale(before.active, before.active.segment.endBytes + before.growth.bytes);
-    if (before === undefined || before.growth !== undefined) await this.#begin(measured.firstSeq, written);
+    // Only the first one may say that what stands before it from some seq on does not count: behind it that would be its own records.
+    if (before === undefined) await this.#begin(Math.min(measured.firstSeq, this.#ghostsFrom), written);
+    else if (before.growth !== undefined) await this.#begin(measured.firstSeq, written);
     const own = written.at(-1)!;
     const { segment, file, seal } = own.active;
     const groups = this.#writer.encode(slab, start, end, { salt: segment.header.salt, offset: segment.endBytes, seal });
@@ -211,22 +216,27 @@ export class Appender {
     }
   }
 
-  /** Takes what was written away as well as the disk lets us. What stays is passed over, now and by the next recovery. */
-  async #abandon(written: readonly Writing[]): Promise<void> {
+  /**
+   * Takes what was written away as well as the disk lets us. What stays is passed over, now and by the next recovery: the next segment says
+   * in its header that all from `firstSeq` on is its own, also if nobody appends these records again.
+   */
+  async #abandon(written: readonly Writing[], firstSeq: number): Promise<void> {
     this.#active = undefined;
     for (const { active, isNew } of written.toReversed()) {
-      if (isNew) await this.#remove(active.segment);
-      else await this.#cut(active, active.segment.endBytes);
+      const isGone = isNew ? await this.#remove(active.segment) : await this.#cut(active, active.segment.endBytes);
+      if (!isGone) this.#ghostsFrom = Math.min(firstSeq, this.#ghostsFrom);
       await this.#closeFile(active);
     }
   }
 
-  async #remove({ name }: Segment): Promise<void> {
+  async #remove({ name }: Segment): Promise<boolean> {
     try {
       await this.#env.disk.remove(`${this.#options.directory}/${name}`);
       this.#isRemovalPending = true;
+      return true;
     } catch (error) {
       this.#env.log.debug("journal: a segment that failed at birth could not be removed", { name, error: explain(error) });
+      return false;
     }
   }
 

@@ -29,6 +29,8 @@ export interface Examined {
   /** Records above `freedThrough` and below `seqEnd`, counted. */
   readonly live: number;
   readonly damage: DamageList;
+  /** Where it was damaged, whatever becomes of that later. */
+  readonly bad: readonly { readonly from: number; readonly to: number }[];
   /** Offset of the last unit that began an append, -1 if there is none. */
   readonly lastAppendAt: number;
   /** The disk refused to read parts of it: not rot, it may come back. */
@@ -156,7 +158,18 @@ async function examineAs(
     lastAppendAt = Math.max(lastAppendAt, run.lastAppendAt);
   }
   segment.know(freedThrough, live);
-  return { is: "segment", segment, header, fileBytes, live, damage, lastAppendAt, refusals, isSealed: isSealed === true };
+  return {
+    is: "segment",
+    segment,
+    header,
+    fileBytes,
+    live,
+    damage,
+    bad: [...damage.spans],
+    lastAppendAt,
+    refusals,
+    isSealed: isSealed === true,
+  };
 }
 
 /** The units of a run that lie below `seqEnd`; newest time and last append may be those of the whole, which harms nobody. */

@@ -30,6 +30,7 @@ export interface JanitorOptions {
 /** What a janitor needs of its journal. */
 export interface JanitorHost {
   readonly freedThrough: number;
+  /** As a cursor may say it: what lies up to it is durable. */
   readonly lastSeq: number;
   readonly isClosing: boolean;
   /** Absent: no file is kept. */
@@ -64,13 +65,13 @@ export class Janitor {
   #isDue = false;
 
   constructor(shelf: Shelf, recovered: Recovered, options: JanitorOptions, env: JanitorEnv, host: JanitorHost) {
-    const { cursor, useless, surplus } = recovered;
+    const { cursor, syncedSeq, useless, surplus } = recovered;
     this.#shelf = shelf;
     this.#epoch = cursor.epoch;
     this.#useless = useless;
     this.#surplus = surplus;
     this.#freed = cursor.freedThrough;
-    this.#lastSeq = cursor.lastSeq;
+    this.#lastSeq = syncedSeq;
     this.#directory = options.directory;
     this.#beforeForget = options.beforeForget;
     this.#env = env;

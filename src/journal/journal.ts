@@ -7,54 +7,28 @@
 // Everything that writes goes through one queue, in the order it was asked for. A healthy link frees what was never written, so
 // nothing here touches the disk then. Format, invariants, decisions: README.md. Tests: test/unit/journal/
 
-import type { Clock } from "#base/clock.ts";
-import { type Disk, ensureDirectory } from "#base/disk.ts";
-import type { Entropy } from "#base/entropy.ts";
+import { ensureDirectory } from "#base/disk.ts";
 import { isFault } from "#base/errors.ts";
-import type { Log } from "#base/log.ts";
 import { Appender, measureAppend } from "./appender.ts";
 import type { Keep } from "./copy-segment.ts";
 import { CURSOR_NAMES, cursorTimeNow, writeCursor } from "./cursor.ts";
 import type { DamagedSpan } from "./damage.ts";
 import { changeFailed, JournalError } from "./errors.ts";
 import { countLive } from "./examine.ts";
-import { Janitor, type JanitorOptions } from "./janitor.ts";
+import { Janitor } from "./janitor.ts";
+import type { JournalEnv, JournalOptions } from "./journal-options.ts";
 import { writeOwed } from "./owed.ts";
-import type { Packer } from "./packer.ts";
 import { JournalReader, type ReaderSource } from "./reader.ts";
 import { type Aside, type Recovered, type RecoveryReport, recover } from "./recovery.ts";
 import { Rewriter } from "./rewriter.ts";
 import { Shelf } from "./shelf.ts";
 import { Spare } from "./spare.ts";
+import { Doubt } from "./tail.ts";
 import { Vault } from "./vault.ts";
 
 export const SEGMENT_BYTES_DEFAULT = 8 * 1024 * 1024;
 /** Damaged spans remembered while the journal is open. */
 const DAMAGED_MAX = 256;
-
-export interface JournalOptions extends JanitorOptions {
-  /** A segment takes no more once it would be this long; an append larger than this has one to itself. */
-  readonly segmentBytes: number;
-  /** … nor once it would hold more records than this: they are given up a segment at a time. Default: any number. */
-  readonly segmentRecords?: number;
-  /** Keeps the file of a segment that is done with, to be overwritten by the next: it takes room meanwhile (`spareBytes`). Default: no. */
-  readonly isRecycling?: boolean;
-  /** 32 bytes (key-file.ts), for what was encrypted. Without it, that cannot be read, and is left alone. */
-  readonly key?: Buffer | null;
-  /** Whether what is written is encrypted with the key, if there is one. Default: yes. */
-  readonly isEncrypting?: boolean;
-}
-
-export interface JournalEnv {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly log: Log;
-  /** Makes groups smaller; without one they stay as they are, and those that were made smaller cannot be read. */
-  readonly packer?: Packer;
-  /** Of the system's boot, a UUID: what the records' times count from. Absent: they are wall times. */
-  readonly bootId?: string;
-}
 
 /** What `dropOldest` or `rewriteOldest` has thrown away: records with numbers in this range, not freed before. */
 export interface Dropped {
@@ -77,7 +51,8 @@ export async function openJournal(options: JournalOptions, env: JournalEnv, sign
     // What came back is off the list only when the cursors say that it is not freed.
     const meanwhile = owed.now.union(owed.returned);
     if (meanwhile.symmetricDifference(owed.before).size > 0) await writeOwed(env.disk, directory, meanwhile, env.log);
-    for (const name of CURSOR_NAMES) await writeCursor(env.disk, directory, name, recovered.cursor, cursorTimeNow(env));
+    const cursor = { ...recovered.cursor, lastSeq: recovered.syncedSeq };
+    for (const name of CURSOR_NAMES) await writeCursor(env.disk, directory, name, cursor, cursorTimeNow(env));
     if (owed.returned.size > 0) await writeOwed(env.disk, directory, owed.now, env.log);
     return new Journal(options, vault, env, recovered);
   } catch (error) {
@@ -100,6 +75,7 @@ export class Journal implements AsyncDisposable {
   readonly #rewriter: Rewriter;
   readonly #janitor: Janitor;
   readonly #spare: Spare | undefined;
+  readonly #doubt: Doubt;
   #freedThrough: number;
   #appendedSeq: number;
   readonly #damaged: DamagedSpan[];
@@ -121,6 +97,7 @@ export class Journal implements AsyncDisposable {
     this.#appender = new Appender(appenderOptions, vault, env);
     this.#shelf = new Shelf(segments, retired);
     this.#aside = [...recovered.aside];
+    this.#doubt = new Doubt(recovered.doubtful, options.directory);
     this.#freedThrough = cursor.freedThrough;
     this.#appendedSeq = cursor.lastSeq;
     this.#damaged = [...report.damaged];
@@ -156,7 +133,7 @@ export class Journal implements AsyncDisposable {
         return journal.#freedThrough;
       },
       get lastSeq() {
-        return journal.lastSeq;
+        return journal.isSettled ? journal.lastSeq : recovered.syncedSeq;
       },
       get isClosing() {
         return journal.#closing !== undefined;
@@ -220,6 +197,14 @@ export class Journal implements AsyncDisposable {
     return first === undefined || (aside !== undefined && aside.segment.header.number < first.header.number) ? aside : undefined;
   }
 
+  /**
+   * False: the last append that was found could not be written again at the start, so a power cut may take it away: promise nothing on it.
+   * True again once `settle` succeeds, or it is freed or dropped.
+   */
+  get isSettled(): boolean {
+    return this.#doubt.isOver(this.#freedThrough);
+  }
+
   /** Damage found at the start and while reading since, in that order; the first few hundred. */
   get damaged(): readonly DamagedSpan[] {
     return this.#damaged;
@@ -240,6 +225,12 @@ export class Journal implements AsyncDisposable {
   /** Reads durable records in order, the first with a seq of at least `fromSeq`. Needs no closing. */
   read(fromSeq: number): JournalReader {
     return new JournalReader(this.#source, this.#env.disk, fromSeq);
+  }
+
+  /** Makes durable what was found, if it is not for certain. Rejects with a JournalError if the disk refuses. */
+  async settle(): Promise<void> {
+    this.#assertOpen("settle");
+    await this.#exclusively(() => this.#doubt.settle(this.#freedThrough));
   }
 
   async #append(slab: Buffer, start: number, end: number, count: number, signal: AbortSignal | undefined): Promise<void> {

@@ -1,6 +1,6 @@
 // The key that everything on flash is encrypted with: 32 random bytes in a file that only we may read.
 //
-//   openKey   ──▶ there: mode 0600 and 32 bytes, or refused      not there: made, synced, and only then used
+//   openKey   ──▶ there: mode 0600 and 32 bytes, or refused; its name synced      not there: made, synced, and only then used
 //   findKey   ──▶ the same, never made
 //   eraseKey  ──▶ overwritten, synced, removed: what was written with it is noise from then on
 //
@@ -22,12 +22,25 @@ const ERASED_BYTES_MAX = 4096;
 export async function openKey(disk: Disk, directory: string, name: string, entropy: Entropy): Promise<Buffer> {
   return await speaking("opening", `${directory}/${name}`, async () => {
     const found = await readKey(disk, directory, name);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      await syncName(disk, directory);
+      return found;
+    }
     await ensureDirectory(disk, directory);
     await writeKey(disk, directory, name, entropy.bytes(KEY_BYTES));
     // What stands there counts, not what we meant to write: nothing may be encrypted with a key that nobody will find again.
     return (await readKey(disk, directory, name)) ?? refuse(`${directory}/${name}`, "is gone as soon as it was written");
   });
+}
+
+/** Whoever made it may have been killed before its name was durable. A folder that is not ours to sync, we did not make it in. */
+async function syncName(disk: Disk, directory: string): Promise<void> {
+  try {
+    await disk.syncDirectory(directory);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== "EACCES" && code !== "EROFS") throw error;
+  }
 }
 
 /** The same, but never made: undefined if there is none. */

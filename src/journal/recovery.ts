@@ -5,7 +5,8 @@
 //
 // Only the newest segment can have a torn tail, for only that one was being written. Holes in its last append, with good groups
 // of the same append behind them, were torn as well (a disk writes sectors in any order): a filler is laid over them. Neither was
-// ever acknowledged. Format and rules: README.md. Tests: test/unit/journal/recovery.test.ts
+// ever acknowledged. What is whole there may not be on the disk yet: tail.ts. Format and rules: README.md.
+// Tests: test/unit/journal/recovery.test.ts
 
 import { type Disk, removeIfThere } from "#base/disk.ts";
 import { explain } from "#base/errors.ts";
@@ -17,6 +18,7 @@ import { readOwed } from "./owed.ts";
 import { RECORD_BODY_BYTES_MAX } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import { removeUnborn, sortNames, withoutCopies, withoutUnborn } from "./segment-files.ts";
+import { Tail } from "./tail.ts";
 import type { Vault } from "./vault.ts";
 
 export interface RecoveryReport {
@@ -66,6 +68,10 @@ export interface Recovered {
   };
   /** With the epoch of this start. Not written yet. */
   readonly cursor: Cursor;
+  /** What was found and could not be written again: nothing may be promised on it. */
+  readonly doubtful: readonly Tail[];
+  /** Used, and what lies up to it is durable: as much of `cursor.lastSeq` as may be written down. */
+  readonly syncedSeq: number;
   readonly nextNumber: number;
   readonly report: RecoveryReport;
 }
@@ -86,11 +92,31 @@ const SEQ_LEAP = 2 ** 32;
 const EPOCH_LEAP = 2 ** 20;
 /** A tail that was not cut for good may be back after a power cut, then in the middle of the journal, and look like rot. */
 const SETTLE_ATTEMPTS = 3;
+/** What the disk never had may leave the kernel's memory while we look: then what is left counts. */
+const LOOKS = 3;
 
 export async function recover(disk: Disk, directory: string, vault: Vault, log: Log, signal: AbortSignal): Promise<Recovered> {
+  let nextNumber = 1; // also if the file that had the last one was removed by a look before
+  for (let look = 1; ; look++) {
+    const recovered = await tryRecover(disk, directory, vault, log, signal, look === LOOKS, nextNumber);
+    if (typeof recovered !== "number") return recovered;
+    nextNumber = recovered;
+  }
+}
+
+/** A number, the next segment's: the last append has changed while we looked at it. */
+async function tryRecover(
+  disk: Disk,
+  directory: string,
+  vault: Vault,
+  log: Log,
+  signal: AbortSignal,
+  isLastLook: boolean,
+  numberBefore: number,
+): Promise<Recovered | number> {
   const { segments: all, foreign, quarantined, unfinished } = sortNames(await disk.list(directory));
   for (const name of unfinished) await removeIfThere(disk, `${directory}/${name}`);
-  const nextNumber = (all.at(-1)?.identity.number ?? 0) + 1;
+  const nextNumber = Math.max(numberBefore, (all.at(-1)?.identity.number ?? 0) + 1);
   const { files, copies: rewritten } = await withoutCopies(disk, directory, await withoutUnborn(disk, directory, all));
   const { cursor: found, found: copies, damaged: damagedCursors, time: cursorTime } = await findCursor(disk, directory);
   const slab = Buffer.allocUnsafeSlow(WINDOW_BYTES);
@@ -102,6 +128,7 @@ export async function recover(disk: Disk, directory: string, vault: Vault, log: 
   const owed = { before: await readOwed(disk, directory), returned: new Set<string>(), now: new Set<string>() };
   const lost: DamagedSpan[] = [];
   const useless: string[] = [];
+  const tails: Tail[] = [];
   let tornBytes = 0;
   let lastSeq = Math.max(found.lastSeq, found.freedThrough);
   let epoch = found.epoch;
@@ -149,6 +176,7 @@ export async function recover(disk: Disk, directory: string, vault: Vault, log: 
         if (records === 0 && finding.refusals === 0) done.push(segment);
         else {
           owed.now.add(name);
+          if (isNewest && segment.lastSeq > found.lastSeq) tails.push(new Tail(finding, disk, directory, vault.checksum));
           aside.push({
             segment,
             records,
@@ -179,6 +207,20 @@ export async function recover(disk: Disk, directory: string, vault: Vault, log: 
   if (copies.length === 0 && (damagedCursors.length > 0 || files.length > 0)) epoch += EPOCH_LEAP;
 
   const { standing, superseded } = await settleOverlaps(disk, directory, examined, freedThrough, slab, vault);
+  for (const [at, each] of standing.entries()) {
+    // The newest one, nearly always; and before it what a life has found that could not settle it, and went on.
+    const isLastOfLife = each.segment.header.epoch !== standing[at + 1]?.segment.header.epoch;
+    const isDoubtful = owed.returned.has(each.segment.name) || (isLastOfLife && each.segment.lastSeq > found.lastSeq);
+    if (isDoubtful && each.segment.lastSeq > freedThrough) tails.push(new Tail(each, disk, directory, vault.checksum));
+  }
+  const doubtful: Tail[] = [];
+  for (const tail of tails) {
+    const isRead = await tail.tryRead();
+    if (!isRead && !isLastLook) return nextNumber;
+    if (isRead && (await tail.tryWriteAgain(log))) continue;
+    doubtful.push(tail);
+    if (owed.returned.has(tail.segment.name)) owed.now.add(tail.segment.name); // for the next start
+  }
   const damaged = reportDamage(standing, freedThrough, lost);
   const segments = standing.filter(({ segment }) => segment.lastSeq > freedThrough).map(({ segment }) => segment);
   const retired = standing.filter(({ segment }) => segment.lastSeq <= freedThrough).map(({ segment }) => segment);
@@ -197,6 +239,8 @@ export async function recover(disk: Disk, directory: string, vault: Vault, log: 
     aside,
     owed,
     cursor: { epoch: epoch + 1, freedThrough, lastSeq },
+    doubtful,
+    syncedSeq: doubtful.length === 0 ? lastSeq : found.lastSeq,
     nextNumber,
     report: {
       records,
@@ -225,7 +269,7 @@ function isTornBirth({ header, segment, lastAppendAt, refusals }: Examined, vaul
   return header === undefined && lastAppendAt === segment.format.start && refusals === 0 && vault.hasKey;
 }
 
-/** Cuts or covers what was torn, and makes sure that what is left is durable, not only seen. Returns the bytes torn. */
+/** Cuts or covers what was torn, and syncs the file: a cut may be in the kernel's memory only. Returns the bytes torn. */
 async function settleNewest(disk: Disk, directory: string, newest: Examined, log: Log): Promise<number> {
   const { segment, damage, fileBytes, lastAppendAt } = newest;
   const path = `${directory}/${segment.name}`;

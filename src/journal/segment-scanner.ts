@@ -48,6 +48,8 @@ export interface ScannerOptions {
   readonly windowBytes: number;
   /** A slab to use again and again; without it each window gets its own, and whoever holds a run may keep it. */
   readonly slab?: Buffer;
+  /** Offset in the file where a unit begins; default: of the first. */
+  readonly from?: number;
 }
 
 /** A run is no larger than this when it is laid out, or it is one unit: what packs well must not fill the memory. */
@@ -71,7 +73,7 @@ export class SegmentScanner {
     this.#options = options;
     this.#format = options.format;
     this.#salt = options.salt;
-    this.#base = options.format.start;
+    this.#base = options.from ?? options.format.start;
   }
 
   /** What comes next before `end`, an offset in the file; undefined when all up to there has been handed out. `end` may grow. */

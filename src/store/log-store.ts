@@ -49,7 +49,8 @@ export class LogStore implements Store {
   #staging = new Staging();
   /** What is being written. */
   #flying: Staging | undefined;
-  #lastMark: Mark = 0;
+  readonly found: Mark;
+  #lastMark: Mark;
   #safe: Mark = 0;
   #lastSeq: number;
   #floor: number;
@@ -90,6 +91,13 @@ export class LogStore implements Store {
     this.#slackBytes = options.slackBytes;
     this.#cleaner = new Cleaner(journal, found.index, options.slackBytes);
     this.#room = new DiskRoom(directory, options.freeReserve, env);
+    this.found = journal.isSettled ? 0 : 1;
+    this.#lastMark = this.found;
+  }
+
+  /** Looks after what was found, if it is not durable. */
+  begin(): void {
+    if (!this.#journal.isSettled) this.#due("soon", this.#env.clock.now());
   }
 
   // ── for its owners ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +207,7 @@ export class LogStore implements Store {
   }
 
   async #run(): Promise<void> {
-    let isGoing = this.#isDue(this.#env.clock.now());
+    let isGoing = this.#isDue(this.#env.clock.now()) || !this.#journal.isSettled;
     while (isGoing) {
       const old = this.#cleaner.isDue && this.#closing === undefined ? await this.#cleaner.next() : undefined;
       const isWritten = await this.#commit(old);
@@ -214,6 +222,7 @@ export class LogStore implements Store {
 
   /** Everything that is staged, and of `old` what still counts. False: the disk refuses, and all of it waits. */
   async #commit(old: ReadBatch | undefined): Promise<boolean> {
+    if (!this.#journal.isSettled && !(await this.#settleFound())) return false;
     const flying = this.#staging;
     if (flying.size === 0 && old === undefined) {
       this.#staging = new Staging(); // of ghosts
@@ -239,7 +248,9 @@ export class LogStore implements Store {
       await this.#journal.append(slab.bytes, 0, slab.end, slab.count + 1);
     } catch (error) {
       if (!isFault(error)) throw error;
-      this.#onRefused(flying, error);
+      this.#flying = undefined;
+      this.#staging.putBack(flying);
+      this.#onRefused(error);
       return false;
     }
     for (const { key, seq, bytes } of copies) this.#index.set(key, seq, bytes);
@@ -270,9 +281,21 @@ export class LogStore implements Store {
     return copies;
   }
 
-  #onRefused(flying: Staging, error: unknown): void {
-    this.#flying = undefined;
-    this.#staging.putBack(flying);
+  /** Nothing is written behind what is not durable: it would be taken for so at the next start. False: the disk refuses. */
+  async #settleFound(): Promise<boolean> {
+    try {
+      await this.#journal.settle();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#onRefused(error);
+      this.#lazyAt = this.#retryAt; // also if nothing is staged
+      return false;
+    }
+    this.#onWritten();
+    return true;
+  }
+
+  #onRefused(error: unknown): void {
     this.#cleaner.rest();
     this.#failedCommits += 1;
     const now = this.#env.clock.now();
@@ -322,6 +345,7 @@ export class LogStore implements Store {
   }
 
   #settle(): void {
+    if (!this.#journal.isSettled) return;
     const waiting = this.#flying?.firstMark ?? this.#staging.firstMark;
     const safe = waiting === undefined ? this.#lastMark : waiting - 1;
     if (safe <= this.#safe) return;

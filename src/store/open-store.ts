@@ -46,6 +46,7 @@ export async function openStore(directory: string, options: StoreOptions, env: S
     env.log.error("store: records of a later version of this program are left out", { directory, records: found.unknown });
   const slackBytes = SLACK_SEGMENTS * segmentBytes;
   const store = new LogStore(directory, { ...options, maxBytes, slackBytes }, journal, found, env);
+  store.begin();
   scope.move();
   return store;
 }

@@ -5,7 +5,8 @@
 //
 // A key that is staged again keeps its place: whoever waits for its first mark waits until this value or a later one is durable.
 // A remove of what was never written leaves nothing to write. It is over at once if its turn did nothing else; but where the turn put
-// something in its place, the two are one: a ghost holds the mark until the rest of the turn is durable. Tests: test/conformance/store/staging.test.ts
+// something in its place, the two are one: a ghost holds the mark until the rest of the turn is durable, whatever becomes of its key
+// meanwhile. Tests: test/conformance/store/staging.test.ts
 
 import type { Millis } from "#base/clock.ts";
 import { changeBytes } from "./change.ts";
@@ -22,6 +23,8 @@ export interface StagedChange {
   readonly mark: Mark;
   /** Since when it waits for a commit; infinite: it is lazy. */
   soonSince: Millis;
+  /** It was a ghost of a turn that put something in its place: its mark waits for a commit, also if the key is staged and cancelled again. */
+  isHeld: boolean;
 }
 
 export class Staging {
@@ -69,7 +72,7 @@ export class Staging {
     const known = this.#changes.get(key);
     this.#bytes += changeBytes(key, value);
     if (known === undefined) {
-      this.#changes.set(key, { key, value, mark, soonSince });
+      this.#changes.set(key, { key, value, mark, soonSince, isHeld: false });
       if (isSoon) this.#soon += 1;
       return;
     }
@@ -100,10 +103,12 @@ export class Staging {
     if (this.size === 0) {
       this.#changes.clear();
       this.#ghosts = 0;
-    } else if (!hasStaged) {
+    } else {
       for (const key of this.#fresh) {
-        if (this.#changes.get(key)?.value !== undefined || !this.#changes.delete(key)) continue;
-        this.#ghosts -= 1;
+        const change = this.#changes.get(key);
+        if (change === undefined || change.value !== undefined) continue;
+        if (hasStaged) change.isHeld = true;
+        else if (!change.isHeld && this.#changes.delete(key)) this.#ghosts -= 1;
       }
     }
     this.#fresh = [];
@@ -111,10 +116,14 @@ export class Staging {
 
   /** Puts what could not be written back in front of what was staged since, which counts where both know a key. */
   putBack(earlier: Staging): void {
-    for (const { key, value, mark, soonSince } of this.#changes.values()) {
-      if (value !== undefined) earlier.stage(key, value, mark, soonSince);
-      else if (!earlier.#changes.has(key)) {
-        earlier.#changes.set(key, { key, value, mark, soonSince });
+    // It may have been taken away before its last turn was over: nobody will ask again whether that put something in their place.
+    for (const change of earlier.#changes.values()) if (change.value === undefined) change.isHeld = true;
+    for (const { key, value, mark, soonSince, isHeld } of this.#changes.values()) {
+      if (value !== undefined) {
+        earlier.stage(key, value, mark, soonSince);
+        if (isHeld) earlier.#changes.get(key)!.isHeld = true;
+      } else if (!earlier.#changes.has(key)) {
+        earlier.#changes.set(key, { key, value, mark, soonSince, isHeld: true });
         earlier.#ghosts += 1;
       }
     }

@@ -24,6 +24,11 @@ export interface Store extends AsyncDisposable {
   delete(key: string, urgency: CommitUrgency): Mark;
   /** Everything up to it is durable or was cancelled. */
   readonly safe: Mark;
+  /**
+   * What must be safe before anything is promised on the ground of `entries`. 0: all of it is durable, as nearly always. Otherwise the last
+   * commit that was found could not be made durable at the start, is tried again, and may be gone after a power cut.
+   */
+  readonly found: Mark;
   /** `onSafe` is called whenever `safe` has risen: once a commit or a turn with cancellations, never per key. It must not throw. */
   watch(onSafe: (safe: Mark) => void): Disposable;
   /** Over its bytes, the disk's reserve, or too much waits to be written: puts are to be refused. Deletes always go. */

@@ -2,6 +2,17 @@
 // In the quick run they take a sample. SEED and SEEDS as in test/unit/journal/simulation.test.ts.
 
 process.env["JOURNAL_STRIDE"] = "1";
-for (const name of ["recovery", "format-1", "packing", "encryption", "owed", "append-faults", "rewrite", "spare", "simulation"]) {
+for (const name of [
+  "recovery",
+  "format-1",
+  "packing",
+  "encryption",
+  "owed",
+  "append-faults",
+  "tail",
+  "rewrite",
+  "spare",
+  "simulation",
+]) {
   await import(`../unit/journal/${name}.test.ts`);
 }

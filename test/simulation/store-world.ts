@@ -6,6 +6,7 @@
 // Everything is drawn from the seed: keys, sizes, faults of the disk, and the moment of each cut.
 
 import assert from "node:assert/strict";
+import type { Disk } from "#base/disk.ts";
 import { silentLog } from "#base/log.ts";
 import { openStore } from "#store/open-store.ts";
 import { STORE_BYTES_MIN, storeDefaults } from "#store/options.ts";
@@ -39,6 +40,9 @@ export class StoreWorld {
   committedBytes = 0;
   failedCommits = 0;
   cancelled = 0;
+  /** Lives that failed to be synced and were killed right then, and those that could not make durable what they had found, for a while. */
+  killedUnsynced = 0;
+  doubtful = 0;
   readonly #random: () => number;
   readonly #key: Buffer | null;
   /** Since the start of this life; the first is what was found. */
@@ -47,8 +51,14 @@ export class StoreWorld {
   #first = 0;
   #state = new Map<string, string>();
   #writing = 0;
+  /** What is there of the journal's segments cannot be written to. */
+  #isStubborn = false;
 
-  constructor(seed: number) {
+  readonly #spoil: (disk: Disk) => Disk;
+
+  /** `spoil`: what is done to the disk of each life. */
+  constructor(seed: number, spoil: (disk: Disk) => Disk = (disk) => disk) {
+    this.#spoil = spoil;
     this.#random = seededRandom(seed);
     this.disk = new FakeDisk({ seed });
     this.#key = seed % 3 === 0 ? Buffer.alloc(32, 7) : null;
@@ -56,8 +66,11 @@ export class StoreWorld {
 
   /** Opens, checks what is there, works for a while, and loses the power (or is killed, or closes) somewhere. */
   async live(turns: number): Promise<void> {
+    this.#isStubborn = this.#chance(0.1);
     const store = await this.#open();
     const found = this.#found(store);
+    const before = { history: this.#history, first: this.#first };
+    if (store.found > store.safe) this.doubtful += 1;
     this.#checkFound(found);
     this.#state = new Map(found);
     this.#history = [{ state: found, mark: 0, onlyDeleted: null }];
@@ -104,6 +117,11 @@ export class StoreWorld {
       await this.clock.pass(50);
       await store[Symbol.asyncDispose](); // of a dead disk: says nothing, and leaves nothing behind
     }
+    if (store.safe < store.found) {
+      // What was found was never called safe: the power may have taken it away, with all that came after it.
+      this.#history = [...before.history.slice(before.first), ...this.#history];
+      this.#first = 0;
+    }
     this.disk.strikeAfter(undefined);
     this.disk.onStrike = undefined;
     this.cuts += 1;
@@ -124,8 +142,20 @@ export class StoreWorld {
       isEncrypting: this.#key !== null,
     };
     const bytes = (count: number) => Buffer.from(Array.from({ length: count }, () => this.#below(256)));
-    const env = { clock: this.clock, disk: this.disk.mount(), entropy: { random: this.#random, bytes }, log: silentLog() };
+    const env = { clock: this.clock, disk: this.#mount(), entropy: { random: this.#random, bytes }, log: silentLog() };
     return await openStore(FOLDER, options, env, SIGNAL);
+  }
+
+  #mount(): Disk {
+    const mounted = this.#spoil(this.disk.mount());
+    return {
+      ...mounted,
+      open: (path, mode) => {
+        if (this.#isStubborn && mode === "update" && path.endsWith(".seg"))
+          return Promise.reject(Object.assign(new Error("EACCES"), { code: "EACCES" }));
+        return mounted.open(path, mode);
+      },
+    };
   }
 
   #found(store: Store): State {
@@ -133,8 +163,8 @@ export class StoreWorld {
   }
 
   /**
-   * The state after some whole turn, none before the last that was safe. What was put, and deleted by a turn that did nothing else,
-   * may never have been there.
+   * The state after some whole turn, none before the last that was safe. What was put, perhaps anew several times, and deleted by a turn
+   * that did nothing else, may never have been there.
    */
   #checkFound(found: State): void {
     const candidates = this.#history.slice(this.#first);
@@ -148,8 +178,8 @@ export class StoreWorld {
     if (found.keys().some((key) => found.get(key) !== state.get(key))) return false;
     const missing = state.keys().filter((key) => !found.has(key));
     return missing.every((key) => {
-      const next = this.#history.find((turn, i) => i > index && turn.state.get(key) !== state.get(key));
-      return next?.onlyDeleted?.has(key) === true;
+      const gone = this.#history.find((turn, i) => i > index && !turn.state.has(key));
+      return gone?.onlyDeleted?.has(key) === true;
     });
   }
 
@@ -201,11 +231,17 @@ export class StoreWorld {
     else if (dice < 0.05) faults.failSyncDirectoryIn = 1;
     else if (dice < 0.06) faults.isReadOnly = true;
     else if (dice < 0.07) this.disk.totalBytes = this.disk.usedBytes + this.#below(2000);
-    else if (dice < 0.2) this.#calm();
+    else if (dice < 0.075) {
+      // Before it can take away what could not be synced, most often.
+      faults.failDatasyncIn = 1;
+      this.disk.strikeAfter(2 + this.#below(4), "kill");
+      this.killedUnsynced += 1;
+    } else if (dice < 0.2) this.#calm();
   }
 
   #calm(): void {
     const { faults } = this.disk;
+    this.#isStubborn = false;
     faults.failWriteIn = undefined;
     faults.failDatasyncIn = undefined;
     faults.failSyncDirectoryIn = undefined;

@@ -9,8 +9,9 @@
 //   const again = await openSpoke({ …, disk: disk.mount() }); // what is left now was durable, or lucky
 //
 // A power cut keeps of every unsynced write all, nothing, the beginning, some sectors, or just its length; of the names any
-// subset. `killProcess` ends a life, too, but the system goes on: nothing is lost. Both can be set to strike in the middle of
-// the n-th call from now (`strikeAfter`), before or after it took effect.
+// subset. `killProcess` ends a life, too, but the system goes on: nothing is lost. What a datasync that failed has left behind will never
+// reach the disk; the next life still reads it, or does not. Both can be set to strike in the middle of the n-th call from now
+// (`strikeAfter`), before or after it took effect.
 
 import type { Disk, DiskFile, DiskSpace } from "#base/disk.ts";
 import { type Call, type Counters, FakeFile, type FileFaults, fault, Inode } from "./fake-file.ts";
@@ -95,10 +96,16 @@ export class FakeDisk implements Disk {
     this.onStrike?.("power");
   }
 
+  /** Memory is short: what a sync that failed has left behind in the kernel's is dropped, and from now on read from the disk. */
+  dropCaches(): void {
+    this.#root.evict(() => 0);
+  }
+
   /** The process is gone, the system is not: open files are dead, nothing is lost. */
   killProcess(): void {
     this.#strike = undefined;
     this.#life += 1;
+    this.#root.evict(this.#random);
     this.onStrike?.("kill");
   }
 

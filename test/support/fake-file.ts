@@ -72,6 +72,17 @@ export class Inode {
     this.#unsynced = [];
   }
 
+  /** A new life may find what the kernel called clean dropped from its memory: then the disk is read, and that never had it. */
+  evict(random: () => number): void {
+    if (!this.#hasForgotten || random() >= 0.5) return;
+    this.now = this.durable.copy();
+    for (const change of this.#unsynced) {
+      if (change.kind === "write") this.now.write(change.bytes, change.position);
+      else this.now.truncate(change.size);
+    }
+    this.#hasForgotten = false;
+  }
+
   /** The power is gone: of each unsynced change keeps all, nothing or pieces. */
   settle(random: () => number): void {
     if (this.#unsynced.length === 0 && !this.#hasForgotten) return;
@@ -90,13 +101,13 @@ export class Inode {
   }
 }
 
-/** Writes some of it: the beginning, the mere length, or a choice of sectors. */
+/** Writes some of it: the beginning, the mere length, or a choice of sectors. The same bytes once more are no danger to those that are there. */
 function tear(content: Content, write: Write, random: () => number): void {
   const { bytes, position } = write;
   const fate = random();
   if (fate < 0.2) return;
   if (fate < 0.45) content.write(bytes.subarray(0, Math.floor(random() * bytes.length)), position);
-  else if (fate < 0.55) content.write(new Uint8Array(bytes.length), position);
+  else if (fate < 0.55) content.write(zerosButFor(content.view(), bytes, position), position);
   else {
     if (random() < 0.5) content.grow(position + bytes.length);
     for (let at = 0; at < bytes.length; ) {
@@ -105,6 +116,10 @@ function tear(content: Content, write: Write, random: () => number): void {
       at = end;
     }
   }
+}
+
+function zerosButFor(there: Uint8Array, bytes: Uint8Array, position: number): Uint8Array {
+  return Uint8Array.from(bytes, (byte, i) => (there[position + i] === byte ? byte : 0));
 }
 
 export class FakeFile implements DiskFile {

@@ -24,6 +24,11 @@ export class Folder {
     this.#unsynced = [];
   }
 
+  /** The process is gone, the system is not. */
+  evict(random: () => number): void {
+    for (const entry of this.now.values()) entry.evict(random);
+  }
+
   /** The power is gone: keeps some of the unsynced names, then looks after all that is left. A file may have two names now. */
   settle(random: () => number, seen: Set<Entry>): void {
     const fate = random();

@@ -6,6 +6,9 @@
 //
 // When the newer one is full it becomes the old one, and the next begins with the totals. Lines that were tried and did not get
 // through are tried again as they were, at the same place, so that none is there twice; their numbers would tell if one were.
+//
+// What a start finds may be in the kernel's memory only, if the last life was killed behind a sync that failed (journal/tail.ts): it is
+// written again before records go on the strength of it. Nothing tells where the last lines began: all of the newer file, 256 KiB at most.
 // Tests: test/unit/outbox/ledger/ledger-file.test.ts
 
 import { type Disk, type DiskFile, readWhole, replaceWhole } from "#base/disk.ts";
@@ -22,6 +25,7 @@ const NAME = "ledger";
 const OLD_NAME = "ledger.old";
 /** Tries at one place of the file, before a new one is begun. */
 const TRIES_MAX = 3;
+const NOTHING = Buffer.alloc(0);
 
 /** What the last lives wrote down. */
 export interface LedgerHistory {
@@ -54,7 +58,7 @@ export class LedgerFile {
     this.reserve = new LedgerReserve(disk, directory);
   }
 
-  /** Reads only. Never refuses: what cannot be read is said in the log, and begun anew. */
+  /** Never refuses: what cannot be read, or made durable, is said in the log, and begun anew. */
   static async open(
     disk: Disk,
     directory: string,
@@ -65,7 +69,8 @@ export class LedgerFile {
     const older = await readGeneration(disk, `${directory}/${OLD_NAME}`, log);
     if (newer.text !== undefined && newer.text.endBytes > 0 && !newer.text.isNewer) {
       file.#endBytes = newer.text.endBytes;
-      file.#isTailDirty = newer.bytes > newer.text.endBytes;
+      file.#isTailDirty = newer.bytes.length > newer.text.endBytes;
+      await file.#writeAgain(newer.bytes.subarray(0, newer.text.endBytes), log);
     }
     return { file, history: historyOf(older.text, newer.text) };
   }
@@ -83,6 +88,18 @@ export class LedgerFile {
     }
   }
 
+  async #writeAgain(found: Buffer, log: Log): Promise<void> {
+    try {
+      await this.#write(found, 0, found.length);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#endBytes = undefined;
+      log.warn("outbox: the loss ledger cannot be written again as it was found; a new one is begun with the next loss", {
+        error: explain(error),
+      });
+    }
+  }
+
   async #append(lines: string, before: () => Before): Promise<void> {
     const bytes = Buffer.from(lines);
     const at = this.#endBytes;
@@ -91,11 +108,12 @@ export class LedgerFile {
       return;
     }
     this.#tries += 1;
-    await this.#write(bytes, at);
+    await this.#write(bytes, at, at);
     this.#tries = 0;
   }
 
-  async #write(bytes: Buffer, at: number): Promise<void> {
+  /** `whole`: where the lines end that were there before. */
+  async #write(bytes: Buffer, at: number, whole: number): Promise<void> {
     let file: DiskFile;
     try {
       file = await this.#disk.open(`${this.#directory}/${NAME}`, "update");
@@ -104,7 +122,7 @@ export class LedgerFile {
       throw error;
     }
     await using open = file;
-    if (this.#isTailDirty) await open.truncate(at);
+    if (this.#isTailDirty) await open.truncate(whole);
     this.#isTailDirty = true;
     await open.write(bytes, at);
     await open.datasync();
@@ -135,20 +153,20 @@ async function readGeneration(
   disk: Disk,
   path: string,
   log: Log,
-): Promise<{ readonly text: LedgerText | undefined; readonly bytes: number }> {
+): Promise<{ readonly text: LedgerText | undefined; readonly bytes: Buffer }> {
   try {
     const bytes = await readWhole(disk, path, READ_BYTES_MAX);
-    if (bytes === undefined) return { text: undefined, bytes: 0 };
+    if (bytes === undefined) return { text: undefined, bytes: NOTHING };
     const text = parseLedger(bytes);
     if (text.bad > 0)
       log.warn("outbox: lines of the loss ledger are damaged; what they counted is missing", { path, lines: text.bad });
     if (text.isNewer)
       log.warn("outbox: the loss ledger was written by a later version of this program; kept, and a new one is begun", { path });
-    return { text, bytes: bytes.length };
+    return { text, bytes };
   } catch (error) {
     if (!isFault(error)) throw error;
     log.error("outbox: the loss ledger cannot be read; losses of earlier are missing", { path, error: explain(error) });
-    return { text: undefined, bytes: 0 };
+    return { text: undefined, bytes: NOTHING };
   }
 }
 

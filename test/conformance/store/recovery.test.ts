@@ -197,6 +197,87 @@ test("verifying a store beside its life changes nothing and finds it fine", asyn
   await assert.rejects(verifyStore(rig.disk, "/nowhere"), { code: "ENOENT" });
 });
 
+/** A store whose last commit failed to be synced, and which was killed before it could take that away. */
+async function killedBehindAFailedSync(): Promise<StoreRig> {
+  const rig = new StoreRig({}, new FakeDisk({ random: () => 0.6 })); // a call that is struck has had its effect; nothing unsynced survives
+  const store = await rig.open();
+  store.put("a", bytesOf("A"), "soon");
+  await rig.commit();
+  rig.disk.faults.failDatasyncIn = 1;
+  rig.disk.strikeAfter(2, "kill");
+  store.put("b", bytesOf("B"), "soon");
+  store.delete("a", "soon");
+  await rig.commit();
+  await store[Symbol.asyncDispose]();
+  return rig;
+}
+
+test("a commit that failed to be synced, then a kill: what the next start finds is still there when the power goes", async () => {
+  const rig = await killedBehindAFailedSync();
+  const store = await rig.open();
+  assert.deepEqual([contents(store), store.found], [{ b: "B" }, 0]);
+  rig.disk.powerCut();
+  await store[Symbol.asyncDispose]();
+  await using again = await rig.open();
+  assert.deepEqual(contents(again), { b: "B" });
+});
+
+test("what was found and cannot be made durable: the store starts, calls nothing safe, and goes on when the disk does", async () => {
+  for (const isBusy of [false, true]) {
+    const rig = await killedBehindAFailedSync();
+    let isMean = true;
+    const eio = () => Object.assign(new Error("EIO"), { code: "EIO" });
+    const mount = rig.disk.mount.bind(rig.disk);
+    rig.disk.mount = () => {
+      const mounted = mount();
+      const open: typeof mounted.open = (path, mode) =>
+        isMean && mode === "update" && path.endsWith(".seg") ? Promise.reject(eio()) : mounted.open(path, mode);
+      return { ...mounted, open };
+    };
+    const store = await rig.open();
+    assert.deepEqual([contents(store), store.safe], [{ b: "B" }, 0]);
+    assert.ok(store.found > store.safe, "and says so");
+    let heard = 0;
+    using _watch = store.watch((safe) => void (heard = safe));
+    const mark = isBusy ? store.put("c", bytesOf("C"), "soon") : 0;
+    store.put("ghost", bytesOf("G"), "soon");
+    store.delete("ghost", "soon"); // never to be written, and safe as soon as anything is
+    await rig.commit();
+    await rig.clock.pass(40_000);
+    assert.deepEqual([heard, store.safe], [0, 0]);
+    assert.match(String(store.status().fault), /writing the last append .* again/);
+    isMean = false;
+    await rig.clock.pass(40_000);
+    assert.ok(heard >= Math.max(mark, store.found) && heard === store.safe);
+    assert.equal(store.status().fault, null);
+    rig.disk.powerCut();
+    await store[Symbol.asyncDispose]();
+    assert.equal(rig.clock.pending, 0);
+    await using again = await rig.open();
+    assert.deepEqual(contents(again), isBusy ? { b: "B", c: "C" } : { b: "B" });
+  }
+});
+
+test("a store that closes before what it found was durable writes nothing behind it", async () => {
+  const rig = await killedBehindAFailedSync();
+  const mount = rig.disk.mount.bind(rig.disk);
+  rig.disk.mount = () => {
+    const mounted = mount();
+    const refusal = Object.assign(new Error("EACCES"), { code: "EACCES" });
+    return { ...mounted, open: (path, mode) => (mode === "update" ? Promise.reject(refusal) : mounted.open(path, mode)) };
+  };
+  const store = await rig.open();
+  store.put("c", bytesOf("C"), "soon");
+  await store[Symbol.asyncDispose]();
+  rig.disk.mount = mount;
+  const again = await rig.open();
+  assert.deepEqual([contents(again), again.found], [{ b: "B" }, 0]);
+  rig.disk.powerCut();
+  await again[Symbol.asyncDispose]();
+  await using third = await rig.open();
+  assert.deepEqual(contents(third), { b: "B" });
+});
+
 test("a folder that cannot be written is refused, in words", async () => {
   const rig = new StoreRig();
   rig.disk.faults.isReadOnly = true;

@@ -49,6 +49,43 @@ test("a cancelled change waits for what its turn put in its place", () => {
   assert.equal(staging.size, 0);
 });
 
+test("a cancelled key that is staged again and cancelled alone still waits for what once took its place", () => {
+  const staging = new Staging();
+  staging.stage("a", bytesOf("1"), 1, 0);
+  staging.endTurn(true);
+  staging.cancel("a");
+  staging.stage("c", bytesOf("3"), 3, 0); // in place of a
+  staging.endTurn(true);
+  staging.stage("a", bytesOf("4"), 4, 0);
+  staging.endTurn(true);
+  staging.cancel("a");
+  staging.endTurn(false);
+  assert.equal(staging.firstMark, 1, "neither a nor c is on flash");
+  const later = new Staging();
+  later.stage("a", bytesOf("6"), 6, 0);
+  later.putBack(staging);
+  later.cancel("a");
+  later.endTurn(false);
+  assert.equal(later.firstMark, 1);
+  assert.deepEqual(write(later), { c: "3" });
+});
+
+test("a turn whose commit began before it was over, and failed: what was cancelled in it still waits for what took its place", () => {
+  const flying = new Staging();
+  flying.stage("a", bytesOf("1"), 1, 0);
+  flying.endTurn(true);
+  flying.cancel("a");
+  flying.stage("c", bytesOf("3"), 3, 0); // in place of a
+  const staging = new Staging();
+  staging.endTurn(true);
+  staging.putBack(flying);
+  staging.stage("a", bytesOf("4"), 4, 0);
+  staging.endTurn(true);
+  staging.cancel("a");
+  staging.endTurn(false);
+  assert.equal(staging.firstMark, 1, "neither a nor c is on flash");
+});
+
 test("a cancelled key that is staged again is written", () => {
   const staging = new Staging();
   staging.stage("a", bytesOf("1"), 1, 0);

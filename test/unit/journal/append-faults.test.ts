@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Disk } from "#base/disk.ts";
 import type { FakeDisk } from "../../support/fake-disk.ts";
 import { fakeDisk } from "../../support/fake-disk.ts";
-import { append, DIRECTORY, isExhaustive, numbered, open, readAll, segmentFiles, seqsIn, testEnv } from "./harness.ts";
+import { append, DIRECTORY, isExhaustive, numbered, open, PLAIN, readAll, segmentFiles, seqsIn, testEnv } from "./harness.ts";
 
 const FAULTS: Readonly<Record<string, (disk: FakeDisk) => void>> = {
   "a write that fails": (disk) => void (disk.faults.failWriteIn = 1),
@@ -106,6 +106,25 @@ for (const stored of [0, 5]) {
     }
   });
 }
+
+test("behind a failed write that stays, an append of several segments counts whole: only the first of them claims the numbers", async () => {
+  const disk = fakeDisk();
+  const lie = lyingDisk(disk.mount());
+  const journal = await open(disk, 1 << 20, testEnv(lie.disk), PLAIN, { segmentRecords: 2 });
+  await append(journal, numbered(1, 5));
+  lie.isMean = true;
+  await assert.rejects(append(journal, numbered(6, 9)), { code: "JOURNAL_APPEND_FAILED" });
+  lie.isMean = false;
+  await append(journal, numbered(6, 40, 30));
+  assert.ok(segmentFiles(disk).length > 3, "in pieces of eight records");
+  disk.killProcess();
+  await journal[Symbol.asyncDispose]();
+  await using again = await open(disk, 1 << 20);
+  assert.deepEqual(
+    (await readAll(again)).map(({ seq, body }) => [seq, body.length]),
+    [...numbered(1, 5), ...numbered(6, 40, 30)].map(({ seq, body }) => [seq, body.length]),
+  );
+});
 
 test("a segment that failed at birth is gone for good before the next one is made", async () => {
   const disk = fakeDisk();

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import type { Disk } from "#base/disk.ts";
 import { silentLog } from "#base/log.ts";
-import { type Journal, type JournalEnv, type JournalOptions, openJournal } from "#journal/journal.ts";
+import { type Journal, openJournal } from "#journal/journal.ts";
+import type { JournalEnv, JournalOptions } from "#journal/journal-options.ts";
 import type { Packer } from "#journal/packer.ts";
 import type { JournalReader, ReadBatch } from "#journal/reader.ts";
 import { bodyBytes, RECORD_HEADER_BYTES, recordBytes, recordSeq, recordTime, writeHeader } from "#journal/record.ts";

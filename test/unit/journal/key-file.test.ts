@@ -8,6 +8,8 @@ import { testEnv } from "./harness.ts";
 const FOLDER = "/data/keys";
 const PATH = `${FOLDER}/outbox.key`;
 const { entropy } = testEnv(new FakeDisk());
+/** The key is made in fewer. */
+const CALLS = 20;
 const openOn = (disk: FakeDisk) => openKey(disk.mount(), FOLDER, "outbox.key", entropy);
 
 test("the key is made at first use, for us alone, and is the same ever after, power cut or not", async () => {
@@ -21,7 +23,7 @@ test("the key is made at first use, for us alone, and is the same ever after, po
 });
 
 test("a power cut while it is made leaves no key or the whole key", async () => {
-  for (let call = 1; call < 14; call++) {
+  for (let call = 1; call <= CALLS; call++) {
     const disk = new FakeDisk({ seed: call });
     disk.strikeAfter(call);
     const made = await openOn(disk).catch(() => undefined);
@@ -30,6 +32,36 @@ test("a power cut while it is made leaves no key or the whole key", async () => 
     const again = await openOn(disk);
     assert.equal(again.length, 32);
     if (made !== undefined) assert.deepEqual(again, made, `struck at call ${call}`);
+  }
+});
+
+test("a key that was found is there after a power cut, also if its maker was killed before it was so", async () => {
+  for (let call = 1; call <= CALLS; call++) {
+    for (let seed = 1; seed <= 6; seed++) {
+      const disk = new FakeDisk({ seed });
+      disk.strikeAfter(call, "kill");
+      await openOn(disk).catch(() => undefined);
+      disk.strikeAfter(undefined);
+      const found = await openOn(disk);
+      disk.powerCut();
+      assert.deepEqual(await openOn(disk), found, `killed in call ${call}, seed ${seed}`);
+    }
+  }
+});
+
+test("a key in a folder that cannot be synced for us is used all the same", async () => {
+  const disk = new FakeDisk();
+  const key = await openOn(disk);
+  const mounted = disk.mount();
+  for (const [code, isFine] of [
+    ["EACCES", true],
+    ["EROFS", true],
+    ["EIO", false],
+  ] as const) {
+    const refusing: Disk = { ...mounted, syncDirectory: () => Promise.reject(Object.assign(new Error(code), { code })) };
+    const opened = openKey(refusing, FOLDER, "outbox.key", entropy);
+    if (isFine) assert.deepEqual(await opened, key);
+    else await assert.rejects(opened, { code: "JOURNAL_KEY_FAILED" });
   }
 });
 

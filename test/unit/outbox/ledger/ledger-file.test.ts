@@ -51,6 +51,64 @@ test("the first released ledger is read: totals, ranges, damage", async () => {
   assert.deepEqual({ totals: totals.list(), entries, damage, lastNumber, rules }, expected);
 });
 
+/** Ten lines, and an eleventh that failed to be synced before the process was killed. */
+async function killedBehindAFailedSync(): Promise<FakeDisk> {
+  const disk = await tenLines();
+  disk.faults.failDatasyncIn = 1;
+  const ledger = await open(disk);
+  ledger.add(lost(22));
+  disk.strikeAfter(3, "kill"); // open, write, datasync
+  await ledger.flush();
+  await ledger[Symbol.asyncDispose]();
+  return disk;
+}
+
+test("a line that failed to be synced before a kill: once it is found it outlives the power, and what is written behind it as well", async () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const disk = await killedBehindAFailedSync();
+    const found = await open(disk);
+    const messages = sum(found.totals());
+    if (seed % 2 === 0) {
+      found.add(lost(24));
+      await found.flush();
+    }
+    disk.powerCut();
+    await found[Symbol.asyncDispose]();
+    const lines: LogLine[] = [];
+    await using again = await open(
+      disk,
+      createLog(new FakeClock(), "debug", (each) => lines.push(each)),
+    );
+    assert.equal(sum(again.totals()), messages + (seed % 2 === 0 ? 1 : 0));
+    assert.deepEqual(lines, []);
+  }
+});
+
+test("a ledger whose end cannot be written again is begun anew with the next loss, and all that was found is in it", async () => {
+  const disk = await killedBehindAFailedSync();
+  disk.faults.failWriteIn = 1;
+  const lines: LogLine[] = [];
+  const found = await open(
+    disk,
+    createLog(new FakeClock(), "debug", (each) => lines.push(each)),
+  );
+  const messages = sum(found.totals());
+  assert.match(lines.map(({ message }) => message).join(), /cannot be written again/);
+  found.add(lost(24));
+  await found.flush();
+  disk.powerCut();
+  await found[Symbol.asyncDispose]();
+  await using again = await open(disk);
+  assert.equal(sum(again.totals()), messages + 1);
+});
+
+test("a spoke that never lost anything writes nothing at its start", async () => {
+  const disk = new FakeDisk();
+  disk.plant(`${DIRECTORY}/interest`, Buffer.alloc(0));
+  await using _ledger = await open(disk);
+  assert.equal(disk.counters.writtenBytes, 0);
+});
+
 test("a torn end is cut, at whatever byte, and the ledger goes on behind it", async () => {
   const whole = (await tenLines()).peek(`${DIRECTORY}/ledger`);
   for (let bytes = 0; bytes < whole.length; bytes += 3) {
@@ -184,8 +242,8 @@ test("half a reserve is made whole at a start, and a whole one costs nothing", a
   const disk = await tenLines();
   disk.plant(RESERVE, Buffer.alloc(100));
   for (const writes of [1, 0]) {
-    const before = disk.counters.writes;
     await using ledger = await open(disk);
+    const before = disk.counters.writes;
     await ledger.keepReserve();
     assert.deepEqual([disk.peek(RESERVE).length, disk.counters.writes - before], [65_536, writes]);
   }
