@@ -11,6 +11,7 @@ import type { PageHost } from "#desks/page-host.ts";
 import type { Firewall } from "#firewall/firewall.ts";
 import { type HostIngress, openHost } from "#ingress/host/host-ingress.ts";
 import type { HostMachine } from "#ingress/host/host-machine.ts";
+import type { HubTaking } from "#ingress/mqtt/copy-watch.ts";
 import { type MqttIngress, openMqtt } from "#ingress/mqtt/mqtt-ingress.ts";
 import type { MqttOptions } from "#ingress/mqtt/options.ts";
 import { type NatsIngress, openNats } from "#ingress/nats/nats-ingress.ts";
@@ -98,10 +99,21 @@ export async function openMqttPart(ground: Ground, config: Config): Promise<Asyn
   const keeping = scope.use(await openKeeping(config, config.mqtt, dataDir, storeEnv, signal));
   parts.store = keeping;
   const known = { env: { ...env, clock: reckoned(env.clock, time) }, ages: time };
-  const deps = { ...doorDeps(ground, config), ...known, keeping, version, deviceId: config.deviceId };
+  const hubs = (account: string, subject: string) =>
+    parts.uplinks.filter((uplink) => uplink.account === account).map((uplink) => takingOf(uplink, subject));
+  const deps = { ...doorDeps(ground, config), ...known, keeping, version, deviceId: config.deviceId, hubs };
   parts.mqtt = scope.use(await openMqtt(config.mqtt, deps, signal));
   keeping.release();
   return scope.move();
+}
+
+/** What its hub makes of messages on `subject` now. */
+function takingOf(uplink: Uplink, subject: string): HubTaking {
+  const hub = uplink.hubName === "" ? uplink.name : uplink.hubName;
+  const { mayExport, listening } = uplink.outlook(subject, []).plan;
+  const link = uplink.link.carrier;
+  if (link === undefined || listening === "before" || listening === "unknown") return { hub, takes: "away", link };
+  return { hub, takes: !mayExport ? "denied" : listening === "now" ? "yes" : "absent", link };
 }
 
 export async function openNatsPart(ground: Ground, config: Config): Promise<AsyncDisposable | undefined> {

@@ -68,6 +68,7 @@ export function reportOf(
     ...(notOpen.length === 0 ? {} : { not_open: notOpen }),
     ...(facts.watchdog === undefined ? {} : { disk_fault: facts.watchdog.diskFault }),
   };
+  const mqtt = parts.mqtt === null ? null : mqttReport(parts.mqtt);
   const lately = { since: timestamp(now.wall - LOSS_MATTERS_MS), until: timestamp(now.wall + LOSS_MATTERS_MS) };
   return {
     version: facts.version,
@@ -76,10 +77,10 @@ export function reportOf(
     now: timestamp(now.wall),
     uptime_seconds: Math.round(now.uptimeMs / 1000),
     rss_bytes: process.memoryUsage.rss(),
-    health: judge(remotes, serial, lately, now.time?.fault ?? null, fittings),
+    health: judge(remotes, serial, lately, now.time?.fault ?? null, { ...fittings, mqtt }),
     ...(now.time === undefined ? {} : { clock: clockReport(now.time) }),
     remotes,
-    mqtt: parts.mqtt === null ? null : mqttReport(parts.mqtt),
+    mqtt,
     nats: parts.nats === null ? null : natsReport(parts.nats),
     serial,
     ...fittings,
@@ -219,6 +220,22 @@ function mqttReport(mqtt: MqttIngress): MqttReport {
     bytes_out: totals.bytesOut,
     refused: totals.refused,
     dropped: totals.dropped,
+    ...hubMqttReport(mqtt),
+  };
+}
+
+function hubMqttReport(mqtt: MqttIngress): Pick<MqttReport, "hub_mqtt"> {
+  const accounts = mqtt.hubMqtt();
+  if (accounts === null) return {};
+  return {
+    hub_mqtt: accounts.map(({ account, state, refused, reason, sinceWall, retained }) => ({
+      account,
+      state,
+      refused,
+      reason,
+      since: sinceWall === null ? null : timestamp(sinceWall),
+      retained: retained === null ? null : { following: retained.isFollowing, because: retained.because },
+    })),
   };
 }
 

@@ -8,6 +8,7 @@ import type {
   CrashReport,
   DrainReport,
   HostReport,
+  HubMqttReport,
   LossReport,
   OutboxReport,
   SerialReport,
@@ -55,7 +56,7 @@ export function formatStatus(report: StatusReport): string {
   const lines = [
     `${report.server_name}  petiole ${report.version}  up ${formatUptime(report.uptime_seconds)}  ${report.health.verdict.toUpperCase()}`,
   ];
-  for (const reason of report.health.reasons) lines.push(`  ! ${reason}`);
+  for (const reason of report.health.reasons) lines.push(`  ! ${printable(reason)}`);
   if (report.last_crash !== undefined) lines.push(`  an earlier run did not end well: ${crashWords(report.last_crash)}`);
   for (const { name, link, outbox } of report.remotes) {
     const hub = link.hub_name === null ? "" : `  hub ${link.hub_name} ${link.hub_version ?? ""}`;
@@ -85,6 +86,7 @@ export function formatStatus(report: StatusReport): string {
   if (report.mqtt !== null)
     lines.push(
       `mqtt  ${report.mqtt.listen}  ${report.mqtt.clients} clients  ${report.mqtt.messages_in} in  ${report.mqtt.messages_out} out`,
+      ...(report.mqtt.hub_mqtt ?? []).flatMap(hubMqttLines),
     );
   if (report.nats !== null)
     lines.push(
@@ -102,6 +104,20 @@ export function formatStatus(report: StatusReport): string {
   if (page !== undefined)
     lines.push(`page  ${page.listen}${page.tls ? "  TLS" : ""}  ${page.state === "open" ? "open" : "not open"}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** What hubs that speak MQTT make of what they are sent for their own MQTT clients. */
+function hubMqttLines({ account, state, refused, reason, since, retained }: HubMqttReport): string[] {
+  const words = {
+    unused: "nothing sent yet",
+    passing: "takes what it is sent",
+    refused: `refuses since ${since}: ${printable(reason ?? "")}`,
+  };
+  const soFar = refused === 0 ? "" : `  ${refused} not taken so far`;
+  const lines = [`  hub mqtt ${account}  ${words[state]}${soFar}`];
+  if (retained !== null && !retained.following)
+    lines.push(`  hub mqtt ${account}  retained messages wait: ${printable(retained.because ?? "the hub was not reached yet")}`);
+  return lines;
 }
 
 function serialLines(port: SerialReport): string[] {

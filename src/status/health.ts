@@ -6,6 +6,7 @@ import type {
   HostReport,
   LinkReport,
   LossReport,
+  MqttReport,
   OutboxReport,
   PacketFilterReport,
   PageReport,
@@ -26,6 +27,7 @@ const SUSPENDED_MAX = 3;
 
 /** Parts of the box that not every spoke has. */
 export interface Fittings {
+  readonly mqtt?: Pick<MqttReport, "hub_mqtt"> | null | undefined;
   readonly store?: StoreReport | undefined;
   readonly packet_filter?: PacketFilterReport | undefined;
   readonly host?: HostReport | undefined;
@@ -82,6 +84,7 @@ export function judge(
   }
   degraded.push(
     ...storeTrouble(fittings.store),
+    ...hubMqttTrouble(fittings.mqtt),
     ...filterTrouble(fittings.packet_filter),
     ...hostTrouble(fittings.host),
     ...diskTrouble(fittings.disk_fault),
@@ -123,6 +126,16 @@ function storeTrouble(store: StoreReport | undefined): string[] {
   if (store.damaged > 0)
     sentences.push(`what MQTT keeps was damaged on flash in ${store.damaged} ${store.damaged === 1 ? "place" : "places"}`);
   return sentences;
+}
+
+/** What is set up to reach the hub's own MQTT clients and does not. */
+function hubMqttTrouble(mqtt: Fittings["mqtt"]): string[] {
+  return (mqtt?.hub_mqtt ?? []).flatMap(({ state, reason, retained }) => [
+    ...(state === "refused" ? [`MQTT clients of the hub get nothing of our messages of QoS 1 and 2: ${reason}`] : []),
+    ...(retained?.because == null
+      ? []
+      : [`retained messages do not travel between MQTT here and at the hub: ${retained.because}`]),
+  ]);
 }
 
 function filterTrouble(filter: PacketFilterReport | undefined): string[] {

@@ -242,6 +242,22 @@ export interface MqttReport {
   readonly refused: number;
   /** To clients that read too slowly. */
   readonly dropped: number;
+  /** By account, what hubs that speak MQTT make of what they are sent for their own MQTT clients. Absent without mqtt.hub_mqtt. */
+  readonly hub_mqtt?: readonly HubMqttReport[];
+}
+
+export interface HubMqttReport {
+  readonly account: string;
+  /** `unused`: nothing of QoS 1 or 2 has been published. `refused`: the hub's subscribers of QoS 1 and 2 get none of it. */
+  readonly state: "unused" | "passing" | "refused";
+  /** Messages, as they were published, that no hub took for its MQTT clients. */
+  readonly refused: number;
+  /** Why the last one was not, with the remedy. */
+  readonly reason: string | null;
+  /** RFC 3339. */
+  readonly since: string | null;
+  /** Of retained messages; `because`: why they do not travel. null: they are not to. */
+  readonly retained: { readonly following: boolean; readonly because: string | null } | null;
 }
 
 /** The device's own readings. */

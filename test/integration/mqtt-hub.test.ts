@@ -191,6 +191,47 @@ for (const line of LINES) {
     assert.deepEqual(await there("eighth"), [all[0], all[3]]);
     assert.deepEqual(await here("ninth"), [all[0], all[3]]);
   });
+
+  test(`nats-server ${line}: what is cleared at the hub while the link is down is cleared here, whoever published it; a hub that lost all is told all`, async () => {
+    await using hub = await mqttHub(line);
+    const broker = { port: hub.server.port("mqtt"), user: CLIENT.user, password: CLIENT.password };
+    await using cutter = await LinkCutter.before(hub.server.port("leaf"));
+    await using spoke = await startSpoke({
+      remote: { urls: [cutter.through(hub.leafUrlAs(LEAF))], reconnect: { min: "100ms", max: "500ms" } },
+      settings: settings("both"),
+    });
+    await spoke.untilReady();
+    await using device = await spoke.device({ clientId: "device" });
+    const here = (id: string) => retainedAt({ host: "127.0.0.1", port: spoke.spoke.mqttEndpoint!.port, ...LOGIN, clientId: id });
+    const there = (id: string) => retainedAt({ host: "127.0.0.1", port: hub.server.port("mqtt"), ...HUB_LOGIN, clientId: id });
+    for (const topic of ["r/kept", "r/cleared", "r/changed"]) await device.publishAsync(topic, "ours", { qos: 1, retain: true });
+    await mosquittoPub(broker, { topic: "r/theirs", message: "theirs", qos: 1, retain: true });
+    await until("all are there", async () => (await there("one")).length === 4);
+    await until("all are here", async () => (await here("two")).length === 4);
+    cutter.cut();
+    await spoke.until("the link is down", ({ remotes }) => remotes.every(({ link }) => link.state !== "ready"));
+    for (const topic of ["r/cleared", "r/changed", "r/theirs"])
+      await mosquittoPub(broker, { topic, message: "", qos: 1, retain: true });
+    await until("one is left there", async () => (await there("three")).length === 1);
+    await device.publishAsync("r/changed", "anew", { qos: 1, retain: true }); // after it was cleared there: it stands
+    cutter.heal();
+    await spoke.untilReady();
+    const both = ["r/changed anew q1", "r/kept ours q1"];
+    await until("both are there", async () => (await there("four")).length === 2);
+    await until("both are here", async () => (await here("five")).length === 2);
+    assert.deepEqual([await there("six"), await here("seven")], [both, both]);
+    // A stream that is another one: nobody has cleared anything.
+    cutter.cut();
+    await spoke.until("the link is down", ({ remotes }) => remotes.every(({ link }) => link.state !== "ready"));
+    const nats = await hub.connect();
+    await nats.request("$JS.API.STREAM.DELETE.$MQTT_rmsgs");
+    await hub.server.restart();
+    assert.deepEqual(await there("maker"), []); // the server makes its streams for the first MQTT client
+    cutter.heal();
+    await spoke.untilReady();
+    await until("all is there again", async () => (await there("eight")).length === 2);
+    assert.deepEqual(await here("nine"), both);
+  });
 }
 
 /** Asks again and again; a broker tells nobody that what it retains has changed. */

@@ -116,6 +116,22 @@ function report(remotes: readonly RemoteReport[] = [REMOTE]): StatusReport {
   };
 }
 
+test("what a hub says reaches the terminal of who asks as text, and moves nothing there", () => {
+  const because = "\u001b[2Jno";
+  const own = {
+    account: "EDGE",
+    state: "refused",
+    refused: 1,
+    reason: because,
+    since: "",
+    retained: { following: false, because },
+  };
+  const mqtt = { listen: "", clients: 0, messages_in: 0, messages_out: 0, hub_mqtt: [own] } as unknown as StatusReport["mqtt"];
+  const text = formatStatus({ ...report(), mqtt, health: judge([], [], undefined, null, { mqtt }) });
+  assert.equal(text.split("\\x1b[2Jno").length - 1, 4);
+  assert.ok(!text.includes("\u001b"));
+});
+
 async function ask(port: number, address: string, method = "GET"): Promise<{ status: number; type: string; body: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; type: string; body: string }>();
   http

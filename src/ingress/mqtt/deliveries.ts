@@ -8,7 +8,7 @@
 //                  │           └─ PUBACK, PUBCOMP free a place in the window; PUBREC turns the message into a PUBREL
 //                  └─ connection lost: what was in flight goes back to the front, in order, with its identifiers, as DUP
 //
-// A session that is not kept remembers of what it has sent the identifiers only. Tests: test/unit/ingress/mqtt/deliveries.test.ts.
+// A session that is not kept remembers of what it has sent the identifiers only. Tests: test/conformance/mqtt/sessions.test.ts, five-delivery.test.ts.
 
 import type { Batch } from "#core/batch.ts";
 import { type DeliveryDeps, HIGH_WATER_BYTES } from "./delivery-deps.ts";
@@ -95,7 +95,7 @@ export class Deliveries {
       else this.oversized += 1;
       return;
     }
-    if (wire !== null && this.#deps.file === null && share === null && this.#hasPlace)
+    if (wire !== null && this.#deps.file === null && share === null && this.hasPlace)
       this.#sendUnkept(wire, batch, index, qos, retain, subscriptionIds);
     else this.#enqueue(this.#deps.mail.take(batch, index, unstatedQos), qos, retain, subscriptionIds, share);
   }
@@ -254,7 +254,7 @@ export class Deliveries {
     }
     this.#lastSeq += 1;
     const ids = subscriptionIds.length === 0 ? NO_IDS : [...subscriptionIds];
-    const isNoted = this.#hasPlace;
+    const isNoted = this.hasPlace;
     const owed = newOwed({ seq: this.#lastSeq, packetId, qos, retain, subscriptionIds: ids, share, letter, isNoted });
     mail.own(letter);
     if (file !== null && !file.isFull) {
@@ -271,7 +271,7 @@ export class Deliveries {
     const { limits, mail } = this.#deps;
     while (this.#waiting.size >= limits.maxQueuedMessages || this.#isTooMuch(letter)) if (!this.#dropOldest()) return false;
     // What goes out at once is bounded by its window: the queues of those who are away cost nobody else a message.
-    if (mail.hasRoom || this.#hasPlace) return true;
+    if (mail.hasRoom || this.hasPlace) return true;
     // Dropping one that others owe as well frees little yet: each gives one for the new one, and only far beyond the limit it is the new one's turn.
     return !mail.isOverfull && this.#dropOldest();
   }
@@ -280,16 +280,19 @@ export class Deliveries {
     return this.#waiting.size > 0 && this.#waitingBytes + letter.bytes > this.#deps.limits.maxQueuedBytes;
   }
 
+  /** One that nobody wants any more is no loss, whatever the policy. */
   #dropOldest(): boolean {
     const oldest = this.#waiting.firstDroppable();
-    if (this.#deps.limits.queueFull === "drop_new" || oldest === undefined) return false;
+    const isExpired = oldest?.letter != null && this.#deps.mail.isExpired(oldest.letter);
+    if (oldest === undefined || (this.#deps.limits.queueFull === "drop_new" && !isExpired)) return false;
     this.#forget(oldest);
-    this.#drop(oldest.qos);
+    if (isExpired) this.expired += 1;
+    else this.#drop(oldest.qos);
     return true;
   }
 
   /** A new message would go out as soon as it may. */
-  get #hasPlace(): boolean {
+  get hasPlace(): boolean {
     const wire = this.#wire;
     if (wire === null || this.#waiting.size > 0) return false;
     return this.inflight < wire.window && wire.pendingBytes <= HIGH_WATER_BYTES;
@@ -340,7 +343,7 @@ export class Deliveries {
   }
 
   #onSafe(): void {
-    this.pump();
+    this.#deps.onSafe();
     this.#wire?.flush();
   }
 
@@ -371,11 +374,8 @@ export class Deliveries {
     this.#dropLetter(owed);
   }
 
-  /** True: it was waiting. */
-  #leaveLine(owed: Owed): boolean {
-    if (!this.#waiting.remove(owed)) return false;
-    this.#waitingBytes -= owed.letter?.bytes ?? 0;
-    return true;
+  #leaveLine(owed: Owed): void {
+    if (this.#waiting.remove(owed)) this.#waitingBytes -= owed.letter?.bytes ?? 0;
   }
 
   #dropLetter(owed: Owed): void {

@@ -19,4 +19,6 @@ export interface DeliveryDeps {
   readonly file: SessionFile | null;
   /** Told once when dropping begins, and again only after all that waited has gone out. */
   readonly onDropping: (qos: 0 | 1 | 2) => void;
+  /** What waited for the store may go out: `pump`, with all else that may find a place then. */
+  readonly onSafe: () => void;
 }

@@ -7,7 +7,7 @@
 //                    └─▶ $MQTT.rmsgs.<subject>   its record (hub-record.ts)
 //
 // Copies go to outboxes only, through the door of whoever published, under the same ticket as their originals: an ack says that all are safe.
-// Tests: test/unit/ingress/mqtt/hub-copies.test.ts, test/integration/mqtt-hub.test.ts
+// Tests: test/conformance/mqtt/hub.test.ts, test/integration/mqtt-hub.test.ts
 
 import { type Batch, FLAG_RETAIN, flagsFor, flagsOf, headersOf, payloadOf, qosOf, subjectOf } from "#core/batch.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";

@@ -1,10 +1,10 @@
 // Follows the stream in which a hub that speaks MQTT keeps its retained messages: all of them once, then what changes.
 //
-//                    answered: a consumer                       a gap, or silence
-//   asking ─────────────────────────────────▶ following ───────────────────────────┐
-//     ▲ │ no answer, nobody there, refused                                         │
-//     │ └──▶ resting ──┐                                                           │
-//     └────────────────┴───────────────────────────────────────────────────────────┘
+//                 which stream it is         answered: a consumer           a gap, silence, or another link
+//   inquiring ─────────────────────▶ asking ─────────────────────▶ following ──────────────────┐
+//     ▲     │ no answer, nobody there, refused │                                               │
+//     │     └──▶ resting ◀───────────────────┘                                                 │
+//     └────────────┴───────────────────────────────────────────────────────────────────────────┘
 //
 // The consumer is ephemeral and is asked for batches, which the hub may keep open for a while with heartbeats; it is the hub's to forget once
 // nobody asks. Each one answers on a subject of its own. Tests: test/integration/mqtt-hub.test.ts
@@ -16,8 +16,11 @@ import { BatchBuilder } from "#core/batch-builder.ts";
 import type { Origin, Sink, Subscription } from "#core/sink.ts";
 import { toSubject } from "#core/subject.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
+import type { HubTaking } from "./copy-watch.ts";
 
 export const HUB_RETAINED_STREAM = "$MQTT_rmsgs" as const;
+const ASK_FOR_STREAM = `$JS.API.STREAM.INFO.${HUB_RETAINED_STREAM}` as string;
+export const askForConsumer = `$JS.API.CONSUMER.CREATE.${HUB_RETAINED_STREAM}` as const;
 const RETAINED = "$MQTT.rmsgs.";
 /** nats-server 2.10 tells only its peers when a retained message was cleared. */
 const CLEARED_FILTER = "$MQTT.JSA.*.RD";
@@ -34,6 +37,8 @@ const PULL_MAX = 256;
 /** The hub forgets a consumer that nobody asks. */
 const FORGET_MS: Millis = 120_000;
 const SILENCE_MS: Millis = 25_000;
+/** What the hub sent while there was no link is lost, and a removal leaves no gap: so often it is asked whether the link is the same. */
+const LINK_LOOK_MS: Millis = 2_000;
 const PLAIN = flagsFor(QOS_UNSTATED, false, false);
 const EMPTY = Buffer.alloc(0);
 
@@ -48,25 +53,38 @@ export interface HubRecord {
   readonly storedWall: number;
 }
 
+/** Which stream the hub keeps them in, and how far it was before any of it came. */
+export interface HubStream {
+  /** When it was made, in the hub's words: another one under the same name has another time. */
+  readonly created: string;
+  readonly lastSeq: number;
+}
+
 export interface HubFeedEvents {
   /** Everything comes anew, from the start. */
   onBegin(): void;
   onRecord(record: HubRecord): void;
+  /** What comes from now on is of this stream; null: nobody can tell of which, or it drops messages by itself. */
+  onStream(stream: HubStream | null): void;
   /** All that was there when it began has come. */
   onWhole(): void;
   /** The hub's own word that nothing is retained on `subject` any more. */
   onCleared(subject: string): void;
-  /** It cannot be followed; told once for each reason. */
-  onRefused(words: string): void;
+  /** Why it cannot be followed, each time that is tried; null: it can, as soon as there is something. */
+  onTrouble(words: string | null): void;
+  /** Nobody hears what it asks: there is no link, the hub has no JetStream, or keeps it from us. */
+  onUnheard(): void;
 }
 
 export interface HubFeedDeps {
   readonly account: AccountRouter;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  /** What the hubs of this account make of a subject now. */
+  hubs(subject: string): readonly HubTaking[];
 }
 
-type State = "resting" | "asking" | "following";
+type State = "resting" | "inquiring" | "asking" | "following";
 
 export class HubFeed implements Origin, Sink, Disposable {
   readonly kind = "mqtt";
@@ -77,6 +95,7 @@ export class HubFeed implements Origin, Sink, Disposable {
   readonly #door: Door;
   readonly #cleared: Subscription;
   readonly #batch = new BatchBuilder();
+  readonly #linkLook: Disposable;
   #subscription: Subscription | undefined;
   #inbox = "";
   #state: State = "resting";
@@ -85,6 +104,11 @@ export class HubFeed implements Origin, Sink, Disposable {
   /** Deliveries of this consumer so far. */
   #delivered = 0;
   #consumer = "";
+  #stream: HubStream | null = null;
+  /** The hub that said so. */
+  #streamOf: Origin | undefined;
+  /** Of when it was asked. */
+  #links: readonly (object | undefined)[] = [];
   /** Of the batch that was asked for. */
   #left = 0;
   #timer: Disposable | undefined;
@@ -95,6 +119,7 @@ export class HubFeed implements Origin, Sink, Disposable {
     this.#door = deps.account.open(this);
     this.#cleared = { filter: CLEARED_FILTER, queue: null, sink: this, mayReceive: () => true };
     deps.account.subscribe(this.#cleared);
+    this.#linkLook = deps.clock.every(LINK_LOOK_MS, () => this.#lookAtLink());
     this.#rest(0);
   }
 
@@ -102,6 +127,7 @@ export class HubFeed implements Origin, Sink, Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.[Symbol.dispose]();
+    this.#linkLook[Symbol.dispose]();
     this.#deps.account.unsubscribe(this.#cleared);
     this.#forgetInbox();
     this.#door.close();
@@ -125,7 +151,8 @@ export class HubFeed implements Origin, Sink, Disposable {
     if (this.#isClosed || origin.kind !== "hub") return; // nobody here speaks for the hub
     if (subscriptions.includes(this.#cleared)) this.#onCleared(payloadOf(batch, index));
     else if (!routedSubjectOf(batch, index).startsWith(`${this.#inbox}.`)) return;
-    else if (routedSubjectOf(batch, index) === `${this.#inbox}.r`) this.#onAnswer(payloadOf(batch, index));
+    else if (routedSubjectOf(batch, index) === `${this.#inbox}.i`) this.#onStream(payloadOf(batch, index), origin);
+    else if (routedSubjectOf(batch, index) === `${this.#inbox}.r`) this.#onAnswer(payloadOf(batch, index), origin);
     else if (subjectOf(batch, index).startsWith(RETAINED)) this.#onRecord(batch, index);
     else this.#onStatus(headersOf(batch, index));
   }
@@ -145,7 +172,10 @@ export class HubFeed implements Origin, Sink, Disposable {
   onNoResponders(): void {
     if (this.#state === "resting") return;
     // Never from inside `publish`: the state is ours to change once it has returned.
-    this.#wait(0, () => this.#rest(UNHEARD_REST_MS));
+    this.#wait(0, () => {
+      this.#events.onUnheard();
+      this.#rest(UNHEARD_REST_MS);
+    });
   }
 
   onSafe(): void {
@@ -165,16 +195,44 @@ export class HubFeed implements Origin, Sink, Disposable {
   #rest(delay: Millis): void {
     this.#forgetInbox();
     this.#state = "resting";
-    this.#wait(delay, () => this.#ask());
+    this.#wait(delay, () => this.#inquire());
+  }
+
+  /** Which stream it is; a hub that may not be asked is followed all the same. */
+  #inquire(): void {
+    this.#state = "inquiring";
+    this.#stream = null;
+    this.#streamOf = undefined;
+    this.#inbox = `_INBOX.${randomToken(this.#deps.entropy, 22)}`;
+    this.#subscription = { filter: `${this.#inbox}.*`, queue: null, sink: this, mayReceive: () => true };
+    this.#deps.account.subscribe(this.#subscription);
+    this.#wait(ANSWER_MS, () => this.#ask());
+    const hubs = this.#deps.hubs(ASK_FOR_STREAM);
+    this.#links = hubs.map(({ link }) => link);
+    if (hubs.some(({ takes }) => takes === "yes")) this.#send(ASK_FOR_STREAM, `${this.#inbox}.i`, "");
+    else this.#ask();
+  }
+
+  #lookAtLink(): void {
+    if (this.#state !== "resting" && this.#isOtherLink) this.#rest(0);
+  }
+
+  get #isOtherLink(): boolean {
+    const now = this.#deps.hubs(ASK_FOR_STREAM);
+    return now.length !== this.#links.length || now.some(({ link }, i) => link !== this.#links[i]);
+  }
+
+  #onStream(payload: Buffer, hub: Origin): void {
+    if (this.#state !== "inquiring") return;
+    this.#stream = streamOf(tryParse(payload) ?? {});
+    this.#streamOf = hub;
+    this.#wait(0, () => this.#ask()); // not from inside a routing pass
   }
 
   #ask(): void {
     this.#state = "asking";
     this.#isWhole = false;
     this.#delivered = 0;
-    this.#inbox = `_INBOX.${randomToken(this.#deps.entropy, 22)}`;
-    this.#subscription = { filter: `${this.#inbox}.*`, queue: null, sink: this, mayReceive: () => true };
-    this.#deps.account.subscribe(this.#subscription);
     const config = {
       deliver_policy: "last_per_subject",
       filter_subject: `${RETAINED}>`,
@@ -186,23 +244,26 @@ export class HubFeed implements Origin, Sink, Disposable {
     };
     this.#wait(ANSWER_MS, () => this.#rest(UNHEARD_REST_MS));
     this.#events.onBegin();
-    this.#send(
-      `$JS.API.CONSUMER.CREATE.${HUB_RETAINED_STREAM}`,
-      `${this.#inbox}.r`,
-      JSON.stringify({ stream_name: HUB_RETAINED_STREAM, config }),
-    );
+    this.#send(askForConsumer, `${this.#inbox}.r`, JSON.stringify({ stream_name: HUB_RETAINED_STREAM, config }));
   }
 
-  #onAnswer(payload: Buffer): void {
+  #onAnswer(payload: Buffer, hub: Origin): void {
     if (this.#state !== "asking") return;
+    if (this.#isOtherLink) {
+      this.#rest(0); // it may be another hub, with another stream
+      return;
+    }
     const answer = tryParse(payload);
     const fault = answer?.["error"] as { readonly description?: unknown; readonly code?: unknown } | undefined;
     if (answer === undefined || fault !== undefined) {
-      if (fault?.code !== 404) this.#events.onRefused(String(fault?.description ?? "its answer is no JSON").slice(0, 200));
+      const words = String(fault?.description ?? "its answer is no JSON").slice(0, 200);
+      this.#events.onTrouble(fault?.code === 404 ? null : words); // no MQTT client has been there yet, and it would let us
       this.#rest(REFUSED_REST_MS);
       return;
     }
     this.#state = "following";
+    this.#events.onTrouble(null);
+    this.#events.onStream(hub === this.#streamOf ? this.#stream : null);
     this.#consumer = String(answer["name"]);
     if (answer["num_pending"] === 0) this.#whole();
     this.#pull();
@@ -285,6 +346,15 @@ export function deliveryOf(reply: string) {
   const numbers = [streamSeq, consumerSeq, ns, pending].map(Number);
   if (!reply.startsWith("$JS.ACK.") || numbers.some((number) => !Number.isFinite(number))) return undefined;
   return { seq: numbers[0]!, consumerSeq: numbers[1]!, storedWall: Math.floor(numbers[2]! / 1e6), pending: numbers[3]! };
+}
+
+/** null: it does not say, or what is missing in it may have gone by its limits, of which a nats-server sets none. */
+function streamOf(answer: Record<string, unknown>): HubStream | null {
+  const { created } = answer;
+  const config = (answer["config"] ?? {}) as Record<string, unknown>;
+  const { last_seq: lastSeq } = (answer["state"] ?? {}) as { readonly last_seq?: unknown };
+  const isLimited = ["max_age", "max_msgs", "max_bytes"].some((name) => Number(config[name] ?? 0) > 0);
+  return typeof created !== "string" || typeof lastSeq !== "number" || isLimited ? null : { created, lastSeq };
 }
 
 function tryParse(payload: Buffer): Record<string, unknown> | undefined {

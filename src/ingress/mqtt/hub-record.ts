@@ -5,7 +5,7 @@
 //
 // Flags are those of the PUBLISH: 1 retain, 2 and 4 the QoS. Readers take the topic from the subject. The user is not told: the hub would
 // ask its own users for one of that name. An empty message clears; 2.10 does not know that and has to be helped (hub-retained.ts).
-// Seen on 2.10.27 and 2.15.1. Tests: test/unit/ingress/mqtt/hub-copies.test.ts
+// Seen on 2.10.27 and 2.15.1. Tests: test/conformance/mqtt/hub.test.ts
 
 import { subjectToTopic } from "./topic.ts";
 

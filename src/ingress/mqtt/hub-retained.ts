@@ -5,15 +5,17 @@
 //
 // The order of the stream is the hub's truth. What comes from it is taken over, but for a subject of which one of ours is still on its way:
 // that will be the later one. After a break all comes anew, and for each subject the younger one wins: ours is told to the hub again. What
-// came from the hub and is not there any more was cleared; what is only here was never told, and is told now.
-// Tests: test/integration/mqtt-hub.test.ts
+// came from the hub and is not there any more was cleared; so was one of ours that this very stream has shown us. What is only here otherwise
+// was never told, or the stream is another one now, and is told.
+// Tests: test/conformance/mqtt/hub-retained.test.ts, test/integration/mqtt-hub.test.ts
 
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
 import { flagsFor } from "#core/batch.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
 import { isValidSubject } from "#core/subject.ts";
 import { expiryOf } from "./headers-to-properties.ts";
-import { HUB_RETAINED_STREAM, HubFeed, type HubFeedDeps, type HubRecord } from "./hub-feed.ts";
+import { askForConsumer, HUB_RETAINED_STREAM, HubFeed, type HubFeedDeps, type HubRecord, type HubStream } from "./hub-feed.ts";
 import { decodeHubRecord, encodeHubRecord, type HubRetainedMessage } from "./hub-record.ts";
 import type { KeptMessage } from "./message.ts";
 import type { RetainedStore } from "./retained.ts";
@@ -25,6 +27,8 @@ export const HUB_OWNER = " hub";
 const UNDER_WAY_MS: Millis = 60_000;
 /** … and how many are remembered. */
 const UNDER_WAY_MAX = 4096;
+/** Of how many of ours it is remembered that the hub had them; others are told again where they are missing. */
+const SHOWN_MAX = 65_536;
 const RETAINED = "$MQTT.rmsgs.";
 const FIRST_LINE = "NATS/1.0\r\n";
 const EMPTY = Buffer.alloc(0);
@@ -35,14 +39,19 @@ export interface HubRetainedDeps extends HubFeedDeps {
   readonly comeDown: boolean;
   readonly goUp: boolean;
   readonly clock: Clock;
-  onRefused(words: string): void;
+  readonly log: Log;
 }
 
 export class HubRetained implements Disposable {
   readonly #deps: HubRetainedDeps;
   readonly #feed: HubFeed;
-  /** Ours that the hub has not shown us yet, with the time of the last one. */
-  readonly #underWay = new Map<string, Millis>();
+  /** Ours that the hub has not shown us yet: how many of each subject, and the time of the last one. */
+  readonly #underWay = new Map<string, { count: number; since: Millis }>();
+  /** Ours that this very stream has shown us as they are here, by their number in it. */
+  readonly #shown = new Map<string, number>();
+  /** When that stream was made; null: it is not known which one it is. */
+  #created: string | null = null;
+  #trouble: string | null = null;
   /** What the hub has, while all of it comes. */
   #seen: Set<string> | undefined;
 
@@ -54,9 +63,11 @@ export class HubRetained implements Disposable {
         this.#underWay.clear();
       },
       onRecord: (record) => this.#onRecord(record),
+      onStream: (stream) => this.#onStream(stream),
       onWhole: () => this.#onWhole(),
       onCleared: (subject) => this.#onCleared(subject),
-      onRefused: (words) => deps.onRefused(words),
+      onTrouble: (words) => this.#tellTrouble(words),
+      onUnheard: () => this.#tellUnheard(),
     });
   }
 
@@ -68,11 +79,37 @@ export class HubRetained implements Disposable {
     return this.#feed.isFollowing;
   }
 
+  /** Why it is not followed, as far as the hub said so; null: nothing says that it cannot be. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
   /** A copy of what is retained on `subject` now goes to the hub. */
   onSent(subject: string): void {
+    this.#shown.delete(subject);
     if (!this.#deps.goUp) return;
     if (this.#underWay.size >= UNDER_WAY_MAX) this.#underWay.clear();
-    this.#underWay.set(subject, this.#deps.clock.now());
+    const count = this.#isUnderWay(subject) ? this.#underWay.get(subject)!.count : 0;
+    this.#underWay.set(subject, { count: count + 1, since: this.#deps.clock.now() });
+  }
+
+  #tellUnheard(): void {
+    const found = this.#deps.hubs(askForConsumer);
+    const denied = found.find(({ takes }) => takes === "denied");
+    const absent = found.find(({ takes }) => takes === "absent");
+    if (denied !== undefined) this.#tellTrouble(`hub ${denied.hub} does not let us ask its JetStream ($JS.API.>)`);
+    else if (absent !== undefined) this.#tellTrouble(`hub ${absent.hub} has no JetStream for our account`);
+  }
+
+  #tellTrouble(words: string | null): void {
+    if (words === this.#trouble) return;
+    const { account, log } = this.#deps;
+    this.#trouble = words;
+    if (words === null) log.info("the hub lets us follow its retained messages again", { account: account.name });
+    else {
+      const facts = { account: account.name, because: words };
+      log.warn("retained messages do not travel: the hub does not let us follow its own", facts);
+    }
   }
 
   #onRecord(record: HubRecord): void {
@@ -83,14 +120,24 @@ export class HubRetained implements Disposable {
     const found = decodeHubRecord(record.headers, record.payload);
     if (found === undefined || !isValidSubject(subject)) return;
     if (found.origin === origin) {
-      if (isNews) this.#underWay.delete(subject);
-      if (!isNews && goUp && !this.#isAsHere(subject, found)) this.#tell(subject);
+      const isAsHere = this.#isAsHere(subject, found);
+      if (isNews) this.#onArrived(subject, isAsHere);
+      if (isAsHere && found.payload.length > 0) this.#note(record);
+      if (!isNews && goUp && !isAsHere) this.#tell(subject);
       else if (found.payload.length === 0) this.#clearAtHub(record);
       return;
     }
     if (isNews ? this.#isUnderWay(subject) : this.#isYoungerHere(record)) {
       if (!isNews && goUp) this.#tell(subject);
     } else if (comeDown) this.#takeOver(record, found);
+  }
+
+  /** Another hub's stream, or one that was set back to what it was before, has lost what was shown: nobody has cleared it. */
+  #onStream(stream: HubStream | null): void {
+    const created = stream?.created ?? null;
+    if (created === null || created !== this.#created) this.#shown.clear();
+    this.#created = created;
+    for (const [subject, seq] of this.#shown) if (seq > stream!.lastSeq) this.#shown.delete(subject);
   }
 
   /** It is not there at the hub, though all has come: it was cleared there, or never told. */
@@ -103,13 +150,21 @@ export class HubRetained implements Disposable {
       if (seen.has(message.subject)) continue;
       if (owner === HUB_OWNER) {
         if (comeDown) store.delete(message.subject, "soon");
-      } else if (goUp) this.#tell(message.subject);
+      } else if (comeDown && this.#created !== null && this.#shown.has(message.subject)) store.delete(message.subject, "soon");
+      else if (goUp) this.#tell(message.subject);
     }
+    for (const subject of this.#shown.keys()) if (!seen.has(subject)) this.#shown.delete(subject);
+  }
+
+  #note({ subject, seq }: HubRecord): void {
+    if (this.#shown.size < SHOWN_MAX || this.#shown.has(subject)) this.#shown.set(subject, seq);
   }
 
   #onCleared(subject: string): void {
     const { store, comeDown } = this.#deps;
-    if (comeDown && isValidSubject(subject) && !this.#isUnderWay(subject)) store.delete(subject, "soon");
+    if (!comeDown || !isValidSubject(subject) || this.#isUnderWay(subject) || this.#isUnseen(subject)) return;
+    this.#shown.delete(subject);
+    store.delete(subject, "soon");
   }
 
   #takeOver({ subject, headers, storedWall }: HubRecord, { qos, payload }: HubRetainedMessage): void {
@@ -118,6 +173,7 @@ export class HubRetained implements Disposable {
     const seconds = expiryOf(own, 0, own.length);
     const deadlineWall = seconds < 0 ? 0 : storedWall + seconds * 1000;
     const message: KeptMessage = { subject, payload, headers: own, reply: "", qos, isRetained: true, deadlineWall };
+    this.#shown.delete(subject);
     this.#deps.store.put(message, HUB_OWNER);
   }
 
@@ -154,9 +210,23 @@ export class HubRetained implements Disposable {
     return here !== undefined && store.ownerOf(subject) !== HUB_OWNER && here.retainedWall > storedWall;
   }
 
+  /** One of ours that the hub has not shown yet: what it cleared was an earlier one. */
+  #isUnseen(subject: string): boolean {
+    const owner = this.#deps.store.ownerOf(subject);
+    return this.#deps.goUp && owner !== HUB_OWNER && !this.#shown.has(subject) && this.#shown.size < SHOWN_MAX;
+  }
+
   #isUnderWay(subject: string): boolean {
-    const since = this.#underWay.get(subject);
-    return since !== undefined && this.#deps.clock.now() - since < UNDER_WAY_MS;
+    const sent = this.#underWay.get(subject);
+    return sent !== undefined && this.#deps.clock.now() - sent.since < UNDER_WAY_MS;
+  }
+
+  /** One of ours has its place in the stream; what comes behind the last of them is younger. The stream shows the last one, and perhaps others. */
+  #onArrived(subject: string, isLast: boolean): void {
+    const sent = this.#underWay.get(subject);
+    if (sent === undefined) return;
+    sent.count -= 1;
+    if (isLast || sent.count <= 0) this.#underWay.delete(subject);
   }
 }
 

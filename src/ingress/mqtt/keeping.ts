@@ -14,10 +14,15 @@ export interface Keeping {
   delete(key: string, urgency: "soon" | "lazy"): Mark;
   /** Everything up to it is durable or was cancelled. */
   readonly safe: Mark;
+  /** What must be safe before anything is said on the ground of `entries`; absent or 0: it is. */
+  readonly found?: Mark;
   /** Called whenever `safe` has risen; never from inside `put` or `delete`. */
   watch(onSafe: (safe: Mark) => void): Disposable;
   /** There is no room: whoever can refuse asks before it puts. */
   readonly isFull: boolean;
-  /** What the last life left under keys that begin so, in no particular order. */
+  /**
+   * What the last life left under keys that begin so, in no particular order. The value is the caller's to keep, for as long as it likes: it
+   * must not hold much more memory than its own bytes.
+   */
   entries(prefix: string): Iterable<readonly [key: string, value: Buffer]>;
 }

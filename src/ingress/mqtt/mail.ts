@@ -6,12 +6,14 @@
 //
 // Its bytes are bounded over all sessions (`mqtt.max_queued_total`); who asks `hasRoom` and finds none drops by its own policy.
 
-import type { Clock, Millis } from "#base/clock.ts";
+import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import { type Batch, HEADERS, HEADERS_END, SPAN_WORDS } from "#core/batch.ts";
+import type { Ages } from "./ages.ts";
 import { expiryOf } from "./headers-to-properties.ts";
 import type { Keeping, Mark } from "./keeping.ts";
 import { type KeptMessage, keepMessage, keptBytes } from "./message.ts";
-import { decodeMessage, encodeMessage, idsOf, keyOf } from "./session-records.ts";
+import { RestoredLetter } from "./restored-letter.ts";
+import { encodeMessage, expiryOfRecord, idsOf, isMessage, keyOf } from "./session-records.ts";
 
 /** Beyond so much of the limit nothing new is taken at all. */
 const OVERFULL = 1.25;
@@ -31,6 +33,7 @@ export interface Letter {
 export interface MailDeps {
   readonly keeping: Keeping;
   readonly clock: Clock;
+  readonly ages: Ages;
   readonly bytesMax: number;
 }
 
@@ -79,7 +82,7 @@ export class Mail {
 
   /** A letter of a message that is kept already: a retained one, say. */
   wrap(message: KeptMessage): Letter {
-    return this.#make(message, this.#deadlineOf(message));
+    return this.#make(message, this.#deadlineOf(message.deadlineWall));
   }
 
   own(letter: Letter): void {
@@ -92,7 +95,10 @@ export class Mail {
     if (letter.id !== 0) return;
     this.#lastId += 1;
     letter.id = this.#lastId;
-    this.#deps.keeping.put(keyOf("message", letter.id), encodeMessage(letter.message), "soon");
+    const { keeping, clock, ages } = this.#deps;
+    const leftMs = letter.deadline - clock.now();
+    const lease = leftMs === Number.POSITIVE_INFINITY ? null : { leftMs, stamp: ages.stamp(), boot: ages.bootId };
+    keeping.put(keyOf("message", letter.id), encodeMessage(letter.message, lease), "soon");
   }
 
   release(letter: Letter): void {
@@ -149,18 +155,18 @@ export class Mail {
   /** What the last life left, by number; each has no owner yet. `onDamaged`: a record that cannot be read. */
   restore(onDamaged: (key: string) => void): Map<number, Letter> {
     const letters = new Map<number, Letter>();
+    const ids: number[] = [];
+    const damaged: string[] = [];
     for (const [key, value] of this.#deps.keeping.entries("message/")) {
-      const [id] = idsOf(key) ?? [];
-      const message = decodeMessage(value);
-      if (id === undefined || message === undefined) {
-        onDamaged(key);
+      const id = idsOf(key, ids)?.[0];
+      if (id === undefined || !isMessage(value)) {
+        damaged.push(key);
         continue;
       }
-      const letter = this.#make(message, this.#deadlineOf(message));
-      letter.id = id;
-      letters.set(id, letter);
-      this.#lastId = Math.max(this.#lastId, id);
+      letters.set(id, new RestoredLetter(id, value, this.#deadlineIn(value)));
+      if (id > this.#lastId) this.#lastId = id;
     }
+    damaged.forEach(onDamaged);
     return letters;
   }
 
@@ -175,7 +181,16 @@ export class Mail {
     return { message, bytes: keptBytes(message), deadline, id: 0, owners: 0 };
   }
 
-  #deadlineOf({ deadlineWall }: KeptMessage): Millis {
+  /** Where nobody knows how old it is, what was left to it counts from now. */
+  #deadlineIn(record: Buffer): Millis {
+    const expiry = expiryOfRecord(record);
+    if (expiry === null) return Number.POSITIVE_INFINITY;
+    if ("deadlineWall" in expiry) return this.#deadlineOf(expiry.deadlineWall);
+    const { clock, ages } = this.#deps;
+    return clock.now() + expiry.leftMs - (ages.ageOf(expiry.stamp, expiry.boot) ?? 0);
+  }
+
+  #deadlineOf(deadlineWall: WallMillis): Millis {
     const { clock } = this.#deps;
     return deadlineWall === 0 ? Number.POSITIVE_INFINITY : clock.now() + deadlineWall - clock.wall();
   }

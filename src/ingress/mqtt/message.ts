@@ -37,7 +37,10 @@ export function keepMessage(batch: Batch, index: number, unstatedQos: 0 | 1 | 2,
   };
 }
 
-/** What a kept message counts for where bytes are bounded: its content, and an estimate of the objects around it. */
+/** An estimate of the objects around a kept message. */
+export const KEPT_OVERHEAD_BYTES = 160;
+
+/** What a kept message counts for where bytes are bounded: its content, and what is around it. */
 export function keptBytes(message: KeptMessage): number {
-  return 160 + message.subject.length + message.reply.length + message.payload.length + message.headers.length;
+  return KEPT_OVERHEAD_BYTES + message.subject.length + message.reply.length + message.payload.length + message.headers.length;
 }

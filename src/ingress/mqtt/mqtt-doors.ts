@@ -5,7 +5,7 @@
 //   ws    websocket.listen   ─▶ quota of its address ─▶ HTTP upgrade, `mqtt` ──────▶ stream of packets
 //   wss   websocket.listen   ─▶ quota of its address ─▶ TLS ─▶ HTTP upgrade, `mqtt` ▶ stream of packets
 //
-// Tests: test/wire/mqtt/doors.test.ts, test/integration/mqtt-doors.test.ts
+// Tests: test/wire/mqtt/doors.test.ts, web-doors.test.ts, test/integration/mqtt-doors.test.ts
 
 import type { Env } from "#base/env.ts";
 import { type ByteStream, type Endpoint, formatEndpoint } from "#base/net.ts";

@@ -24,10 +24,11 @@ import {
 import { ClientTable } from "./client-table.ts";
 import type { ConnectRequest } from "./connect-packet.ts";
 import { MqttConnection } from "./connection.ts";
+import type { HubTaking } from "./copy-watch.ts";
 import { type DoorFacts, PLAIN } from "./door-facts.ts";
 import { FanOut } from "./fan-out.ts";
 import { Grant } from "./grant.ts";
-import { HubMqtt } from "./hub-mqtt.ts";
+import { HubMqtt, type HubMqttStatus } from "./hub-mqtt.ts";
 import { Workbench } from "./inbound.ts";
 import type { Keeping } from "./keeping.ts";
 import type { Ending } from "./life.ts";
@@ -65,6 +66,8 @@ export interface MqttDeps {
   readonly keeping?: Keeping;
   /** How long ago something was, over restarts. Absent: as the calendar says. */
   readonly ages?: Ages;
+  /** What the hubs of an account make of a subject now. Absent: there are none. */
+  readonly hubs?: (account: string, subject: string) => readonly HubTaking[];
   /** Names this device to hubs that speak MQTT. */
   readonly deviceId?: string;
   /** Of the spoke, for `$SYS/broker/version`. */
@@ -113,16 +116,17 @@ export class MqttIngress implements AsyncDisposable {
     const voice = new Voice(clock, log);
     this.#deps = deps;
     this.#table = new ClientTable(options.maxClients);
-    this.#mail = new Mail({ keeping, clock, bytesMax: options.maxQueuedTotal });
-    this.retained = new RetainedShelf(options.retained, { keeping, clock, log });
     const ages = deps.ages ?? calendarAges(clock);
+    this.#mail = new Mail({ keeping, clock, ages, bytesMax: options.maxQueuedTotal });
+    this.retained = new RetainedShelf(options.retained, { keeping, clock, log });
     this.#sys = new SysTopics({
       clock,
       version: `petiole ${deps.version ?? "unknown"}`,
       interval: options.sysInterval,
       figures: () => this.#figures(),
     });
-    const hub = new HubMqtt(options, deps.deviceId ?? "petiole", { clock, entropy, voice, retained: this.retained });
+    const hubDeps = { clock, entropy, log, retained: this.retained, hubs: deps.hubs ?? (() => []) };
+    const hub = new HubMqtt(options, deps.deviceId ?? "petiole", hubDeps);
     this.#hub = hub;
     const limits = {
       maxQueuedMessages: options.maxQueuedMessages,
@@ -150,6 +154,7 @@ export class MqttIngress implements AsyncDisposable {
         retained: this.retained.of(account.name),
         sys: this.#sys,
         copies: hub.copies,
+        copyWatch: hub.watchOf(account),
         onRetainedSent: (subject) => hub.onRetainedSent(account, subject),
         unstatedQos: hub.unstatedQos,
         tell,
@@ -216,6 +221,11 @@ export class MqttIngress implements AsyncDisposable {
 
   status(): MqttStatus {
     return this.#tally.status(this.#table.clients());
+  }
+
+  /** By account; null: without `mqtt.hub_mqtt`. */
+  hubMqtt(): readonly HubMqttStatus[] | null {
+    return this.#hub.status();
   }
 
   sessions(): SessionFigures {

@@ -6,7 +6,6 @@
 // need an answer (connection.ts).
 
 import type { ByteStream } from "#base/net.ts";
-import { CONNACK, PINGRESP, PUBACK, SUBACK, UNSUBACK, writeFixedHeader } from "./packet.ts";
 import type { SlabPool } from "./slab-pool.ts";
 
 const NONE = Buffer.alloc(0);
@@ -66,52 +65,6 @@ export class Outbound {
     this.writtenBytes += count;
     this.#lent.push(slab);
     this.#stream.write(slab.subarray(0, count), this.#onWritten);
-  }
-
-  /** Hands `bytes` over as they are, behind what was encoded before. The caller gives them away. */
-  writeWhole(bytes: Buffer): void {
-    this.commit(this.reserve(bytes.length) + bytes.copy(this.bytes, this.#used));
-  }
-
-  connack(returnCode: number): void {
-    const at = this.reserve(4);
-    const end = writeFixedHeader(this.bytes, at, CONNACK << 4, 2);
-    this.bytes[end] = 0; // session present: never, sessions are clean for now
-    this.bytes[end + 1] = returnCode;
-    this.commit(end + 2);
-  }
-
-  puback(packetId: number): void {
-    this.#acknowledge(PUBACK << 4, packetId);
-  }
-
-  unsuback(packetId: number): void {
-    this.#acknowledge(UNSUBACK << 4, packetId);
-  }
-
-  suback(packetId: number, returnCodes: readonly number[]): void {
-    const at = this.reserve(7 + returnCodes.length);
-    let end = writeFixedHeader(this.bytes, at, SUBACK << 4, 2 + returnCodes.length);
-    end = this.bytes.writeUInt16BE(packetId, end);
-    for (const code of returnCodes) this.bytes[end++] = code;
-    this.commit(end);
-  }
-
-  pingresp(): void {
-    const at = this.reserve(2);
-    this.bytes[at] = PINGRESP << 4;
-    this.bytes[at + 1] = 0;
-    this.commit(at + 2);
-  }
-
-  #acknowledge(first: number, packetId: number): void {
-    const at = this.reserve(4);
-    const { bytes } = this;
-    bytes[at] = first;
-    bytes[at + 1] = 2;
-    bytes[at + 2] = packetId >> 8;
-    bytes[at + 3] = packetId & 255;
-    this.commit(at + 4);
   }
 
   #widen(count: number): void {

@@ -49,8 +49,9 @@ export class ReceivedIds {
     return this.releaseMark;
   }
 
-  /** One from flash. */
-  restore(packetId: number): void {
+  /** One from flash, where `found` must be safe before it counts. */
+  restore(packetId: number, found: Mark = 0): void {
+    this.lastMark = found;
     this.#ids ??= new Set();
     this.#ids.add(packetId);
     this.#uncertain ??= new Set();

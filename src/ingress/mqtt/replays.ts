@@ -1,16 +1,12 @@
 // Retained messages for those who have just subscribed, at the pace at which they read.
 //
-//   SUBSCRIBE ─▶ add(filter) ─▶ pump ─▶ … ─▶ deliveries      a walk stops when the client is behind, and goes on from where it was
+//   SUBSCRIBE ─▶ add(filter) ─▶ pump ─▶ … ─▶ deliveries      a walk stops where the client has no room, and goes on from where it was
 //
 // Walked lazily, so that a thousand filters over ten thousand retained messages cost their walks and no copies. One walk per filter: who
 // subscribes again starts it anew.
 
-import { HIGH_WATER_BYTES } from "./delivery-deps.ts";
 import type { KeptMessage } from "./message.ts";
 import type { MqttSubscription } from "./subscriptions.ts";
-
-/** QoS 1 and 2 messages that may wait in line while a walk goes on. */
-const LINE_MAX = 64;
 
 /** Retained messages, or what stands in for them. */
 export interface ReplaySource {
@@ -18,9 +14,8 @@ export interface ReplaySource {
 }
 
 export interface ReplaySink {
-  /** Nothing more is taken while nobody reads. */
-  readonly pendingBytes: number;
-  readonly queued: number;
+  /** Nothing more is taken while nobody reads, or while more of it would have to wait and might crowd out what does. */
+  hasRoom(subscription: MqttSubscription): boolean;
   deliver(message: KeptMessage, subscription: MqttSubscription): void;
 }
 
@@ -58,7 +53,7 @@ export class Replays {
     const walks = this.#walks;
     if (walks === undefined) return;
     for (const [subscription, walk] of walks) {
-      while (this.#sink.pendingBytes <= HIGH_WATER_BYTES && this.#sink.queued < LINE_MAX) {
+      while (this.#sink.hasRoom(subscription)) {
         const { done, value } = walk.next();
         if (done === true) {
           walks.delete(subscription);

@@ -7,7 +7,7 @@
 import type { User } from "#access/authenticator.ts";
 import type { Entropy } from "#base/entropy.ts";
 import type { AccountRouter } from "#router/router.ts";
-import type { Keeping } from "./keeping.ts";
+import type { Keeping, Mark } from "./keeping.ts";
 import type { Letter, Mail } from "./mail.ts";
 import { type Owed, RESTORED } from "./owed.ts";
 import type { Session } from "./session.ts";
@@ -38,32 +38,36 @@ export function restoreSessions(deps: RestoreDeps): number {
   const { mail } = deps;
   const letters = mail.restore((key) => remove(deps, key, "a message that cannot be read"));
   const found = new Map<number, Found>();
-  const last = findSessions(deps, found);
+  const over = new Set<number>();
+  const last = findSessions(deps, found, over);
+  const orphan = (key: string, session: number, words: string) => {
+    if (over.has(session)) deps.keeping.delete(key, "lazy");
+    else remove(deps, key, words);
+  };
   for (const [key, ids, value] of recordsOf(deps, "filter/", 2)) {
     const record = decodeFilter(value);
     const session = found.get(ids[0]!)?.session;
-    if (record === undefined || session?.subscriptions.restore(ids[1]!, record) !== true)
-      remove(deps, key, record === undefined ? "a filter that cannot be read" : "a filter of no session");
+    if (record === undefined) remove(deps, key, "a filter that cannot be read");
+    else if (session?.subscriptions.restore(ids[1]!, record) !== true) orphan(key, ids[0]!, "a filter of no session");
   }
   for (const [key, ids] of recordsOf(deps, "received/", 2)) {
     const session = found.get(ids[0]!)?.session;
-    if (session === undefined) remove(deps, key, "a packet identifier of no session");
-    else {
-      session.received.restore(ids[1]!);
-    }
+    if (session === undefined) orphan(key, ids[0]!, "a packet identifier of no session");
+    else session.received.restore(ids[1]!, deps.keeping.found);
   }
   for (const [key, ids, value] of recordsOf(deps, "out/", 2)) {
     const record = decodeOut(value);
     const session = found.get(ids[0]!)?.session;
-    const owed = record === undefined ? undefined : owedOf(ids[1]!, record, letters, session);
+    const owed = record === undefined ? undefined : owedOf(ids[1]!, record, letters, session, deps.keeping.found ?? 0);
     if (owed === undefined) remove(deps, key, "a delivery that cannot be read, or whose message is gone");
-    else if (session === undefined) remove(deps, key, "a delivery of no session");
+    else if (session === undefined) orphan(key, ids[0]!, "a delivery of no session");
     else found.get(ids[0]!)!.owed.push(owed);
   }
   for (const [key, ids, value] of recordsOf(deps, "will/", 1)) {
     const record = decodeWill(value);
     const one = found.get(ids[0]!);
-    if (record === undefined || one === undefined) remove(deps, key, "a will that cannot be read, or of no session");
+    if (record === undefined) remove(deps, key, "a will that cannot be read");
+    else if (one === undefined) orphan(key, ids[0]!, "a will of no session");
     else one.will = record;
   }
   for (const one of found.values()) begin(one, deps.entropy);
@@ -71,7 +75,8 @@ export function restoreSessions(deps: RestoreDeps): number {
   return last;
 }
 
-function findSessions(deps: RestoreDeps, found: Map<number, Found>): number {
+/** `over`: those that were to end with their connections. */
+function findSessions(deps: RestoreDeps, found: Map<number, Found>, over: Set<number>): number {
   let last = 0;
   for (const [key, ids, value] of recordsOf(deps, "session/", 1)) {
     const number = ids[0]!;
@@ -87,9 +92,10 @@ function findSessions(deps: RestoreDeps, found: Map<number, Found>): number {
     const session =
       account === undefined || user === undefined || expirySeconds === 0 ? undefined : deps.open(number, clientId, user, account);
     if (session !== undefined) found.set(number, { session, expirySeconds, leftAt, boot, will: undefined, owed: [] });
-    else if (expirySeconds === 0)
-      deps.keeping.delete(key, "lazy"); // it was to end with its connection
-    else
+    else if (expirySeconds === 0) {
+      over.add(number);
+      deps.keeping.delete(key, "lazy");
+    } else
       remove(deps, key, `the session of "${clientId}": its user or account is not in the settings any more, or its id is taken`);
   }
   return last;
@@ -115,9 +121,10 @@ function owedOf(
   record: OutRecord,
   letters: ReadonlyMap<number, Letter>,
   session: Session | undefined,
+  foundMark: Mark,
 ): Owed | undefined {
   const { packetId, qos, retain, isSent, isReleased, isShared, subscriptionIds } = record;
-  const letter = isReleased ? null : letters.get(record.message);
+  const letter = isReleased ? null : letters.get(asInteger(record.message));
   if (letter === undefined) return undefined;
   return {
     seq,
@@ -131,16 +138,25 @@ function owedOf(
     isNoted: isSent,
     isReleased,
     releaseOrder: isReleased ? record.message : 0,
-    mark: RESTORED,
+    mark: qos === 2 && foundMark > 0 ? foundMark : RESTORED,
   };
 }
 
+/** The same number, in the form in which V8 finds it in a map without hashing a double. */
+function asInteger(id: number): number {
+  return id === (id | 0) ? id | 0 : id;
+}
+
+/** Each record under `prefix` whose key has so many numbers; `ids` is another one's with the next. Others are removed and told. */
 function* recordsOf(deps: RestoreDeps, prefix: string, count: number): Iterable<readonly [string, readonly number[], Buffer]> {
-  for (const [key, value] of [...deps.keeping.entries(prefix)]) {
-    const ids = idsOf(key);
+  const numbers: number[] = [];
+  const strangers: string[] = [];
+  for (const [key, value] of deps.keeping.entries(prefix)) {
+    const ids = idsOf(key, numbers);
     if (ids?.length === count) yield [key, ids, value];
-    else remove(deps, key, "a name that is none of ours");
+    else strangers.push(key);
   }
+  for (const key of strangers) remove(deps, key, "a name that is none of ours");
 }
 
 function remove({ keeping, onDamaged }: RestoreDeps, key: string, words: string): void {

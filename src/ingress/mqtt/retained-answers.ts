@@ -7,7 +7,7 @@
 //   Nmqtt-Expiry: 40                     seconds that are left, if it expires
 //   …                                    what its publisher gave it: user properties, content type
 //
-// Tests: test/unit/ingress/mqtt/retained-answers.test.ts
+// Tests: test/unit/ingress/mqtt/retained.test.ts
 
 import { type Clock, timestamp } from "#base/clock.ts";
 import type { RetainedMessage, RetainedStore } from "./retained.ts";

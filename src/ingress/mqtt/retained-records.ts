@@ -6,7 +6,7 @@
 //                       QoS     wall, 0: never           bytes   bytes   bytes
 //
 // Little-endian. In memory a record is a latin1 string, one character a byte: five buffers and their objects would take some 500 bytes a
-// message beside its content, the string takes 16. Tests: test/unit/ingress/mqtt/retained-records.test.ts
+// message beside its content, the string takes 16. Tests: test/unit/ingress/mqtt/retained.test.ts
 
 import type { KeptMessage } from "./message.ts";
 

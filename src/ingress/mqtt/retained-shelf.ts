@@ -1,6 +1,6 @@
 // The retained messages of all accounts: each its own, under one budget and in one store.
 //
-// An account's are there once somebody asks for the account. Tests: test/unit/ingress/mqtt/retained-answers.test.ts
+// An account's are there once somebody asks for the account. Tests: test/unit/ingress/mqtt/retained.test.ts
 
 import { type RetainedDeps, type RetainedStatus, RetainedStore } from "./retained.ts";
 import { type LastValues, lastValuesOf } from "./retained-answers.ts";

@@ -6,6 +6,7 @@ import type { Batch } from "#core/batch.ts";
 import type { Origin } from "#core/sink.ts";
 import type { AccountRouter } from "#router/router.ts";
 import type { Ages } from "./ages.ts";
+import type { CopyWatch } from "./copy-watch.ts";
 import type { DeliveryLimits } from "./delivery-deps.ts";
 import type { Grant } from "./grant.ts";
 import type { HubCopies } from "./hub-copies.ts";
@@ -44,6 +45,8 @@ export interface SessionDeps {
   readonly sys: SysTopics;
   /** Of hubs that speak MQTT; null: there are none. */
   readonly copies: HubCopies | null;
+  /** Whether they take them; null as well. */
+  readonly copyWatch: CopyWatch | null;
   /** A copy of what is retained on `subject` goes to such a hub. */
   onRetainedSent(subject: string): void;
   /** QoS of a message whose flags state none (`mqtt.from_nats`). */

@@ -9,6 +9,10 @@
 //
 //   out      │version│qos 0–1, retain 2, released 3, sent 4, shared 5│packet id 16│message 64 (double)│n│subscription id 32 …│
 //   message  │version│qos 0–1, retained 2│deadline 64 (double)│subject 16+…│reply 16+…│headers 32+…│payload …│
+//            │2      │qos 0–1, retained 2│left 64 (double)│stamp 64 (double)│boot 16+…│subject 16+…│ …                one that expires
+//
+// `left` was left to it at `stamp`, a stamp of `boot` (ages.ts): a calendar that is put right by years makes nothing old. Earlier versions
+// of this program wrote a deadline of the calendar, 0: never; it is still read.
 //
 // Every record begins with its version (JSON: `v`). A record that cannot be read is passed over and told; the rest lives.
 
@@ -17,12 +21,18 @@ import type { FilterRequest } from "./subscribe-packets.ts";
 import type { Will } from "./will.ts";
 
 const VERSION = 1;
+/** Of a message that expires. */
+const LEASED = 2;
 const RETAIN = 4;
 const RELEASED = 8;
 const SENT = 16;
 const SHARED = 32;
 const OUT_BYTES = 13;
-const MESSAGE_BYTES = 18;
+/** A message begins with version, flags and deadline, or with version, flags, what was left to it and since when. */
+const DEADLINE_END = 10;
+const STAMP_END = 18;
+/** Lengths of subject, reply and headers. */
+const LENGTHS_BYTES = 8;
 const NONE: readonly number[] = Object.freeze([]);
 const SLASH = 0x2f;
 /** As many as the largest safe number has in base 36. */
@@ -58,6 +68,14 @@ export interface OutRecord {
   readonly subscriptionIds: readonly number[];
 }
 
+/** How long a message is wanted, over restarts. */
+export interface Lease {
+  /** At `stamp`, a stamp of `boot` (ages.ts). */
+  readonly leftMs: number;
+  readonly stamp: number;
+  readonly boot: string;
+}
+
 /** Stands for a moment: the one when the connection is lost. */
 export const UNTIL_LOST = 0;
 
@@ -75,9 +93,12 @@ export function keyUnder(kind: "filter" | "received" | "out", session: number, i
   return `${kind}/${session.toString(36)}/${id.toString(36)}`;
 }
 
-/** The numbers in a key; undefined if it is none of ours. Asked for each record at the start, some hundred thousand times. */
-export function idsOf(key: string): readonly number[] | undefined {
-  const ids: number[] = [];
+/**
+ * The numbers in a key, in `ids`; undefined if it is none of ours. Asked for each record at the start, some hundred thousand times: whoever
+ * does so hands in the same array again and again.
+ */
+export function idsOf(key: string, ids: number[] = []): readonly number[] | undefined {
+  ids.length = 0;
   let start = key.indexOf("/") + 1;
   if (start === 0) return undefined;
   let id = 0;
@@ -164,19 +185,28 @@ export function decodeOut(value: Buffer): OutRecord | undefined {
   const packetId = value.readUInt16BE(2);
   if ((qos !== 1 && qos !== 2) || packetId === 0) return undefined;
   const count = value[12]!;
-  const subscriptionIds = count === 0 ? NONE : Array.from({ length: count }, (_, i) => value.readUInt32BE(OUT_BYTES + i * 4));
-  const has = (flag: number) => (value[1]! & flag) !== 0;
-  const flags = { retain: has(RETAIN), isSent: has(SENT), isReleased: has(RELEASED), isShared: has(SHARED) };
-  return { packetId, qos, ...flags, message: value.readDoubleBE(4), subscriptionIds };
+  const flags = value[1]!;
+  return {
+    packetId,
+    qos,
+    retain: (flags & RETAIN) !== 0,
+    isSent: (flags & SENT) !== 0,
+    isReleased: (flags & RELEASED) !== 0,
+    isShared: (flags & SHARED) !== 0,
+    message: value.readDoubleBE(4),
+    subscriptionIds: count === 0 ? NONE : Array.from({ length: count }, (_, i) => value.readUInt32BE(OUT_BYTES + i * 4)),
+  };
 }
 
-export function encodeMessage({ subject, payload, headers, reply, qos, isRetained, deadlineWall }: KeptMessage): Buffer {
-  const length = MESSAGE_BYTES + subject.length + reply.length + headers.length + payload.length;
-  const value = Buffer.allocUnsafeSlow(length);
-  value[0] = VERSION;
+/** `lease`: null for one that does not expire. */
+export function encodeMessage({ subject, payload, headers, reply, qos, isRetained }: KeptMessage, lease: Lease | null): Buffer {
+  const start = lease === null ? DEADLINE_END : STAMP_END + 2 + lease.boot.length;
+  const value = Buffer.allocUnsafeSlow(start + LENGTHS_BYTES + subject.length + reply.length + headers.length + payload.length);
+  value[0] = lease === null ? VERSION : LEASED;
   value[1] = qos | (isRetained ? RETAIN : 0);
-  value.writeDoubleBE(deadlineWall, 2);
-  let at = writeText(value, 10, subject);
+  value.writeDoubleBE(lease?.leftMs ?? 0, 2);
+  if (lease !== null) writeText(value, value.writeDoubleBE(lease.stamp, DEADLINE_END), lease.boot);
+  let at = writeText(value, start, subject);
   at = writeText(value, at, reply);
   at = value.writeUInt32BE(headers.length, at);
   at += headers.copy(value, at);
@@ -184,26 +214,53 @@ export function encodeMessage({ subject, payload, headers, reply, qos, isRetaine
   return value;
 }
 
-/** The parts of the message point into a copy of `value`. */
+/** The parts of the message point into `value`, which is the caller's to give away. Its deadline is said by `expiryOfRecord`. */
 export function decodeMessage(value: Buffer): KeptMessage | undefined {
-  if (value.length < MESSAGE_BYTES || value[0] !== VERSION) return undefined;
-  const qos = value[1]! & 3;
-  const subjectEnd = 12 + value.readUInt16BE(10);
-  if (qos === 3 || subjectEnd + 2 > value.length) return undefined;
-  const replyEnd = subjectEnd + 2 + value.readUInt16BE(subjectEnd);
-  if (replyEnd + 4 > value.length) return undefined;
-  const headersEnd = replyEnd + 4 + value.readUInt32BE(replyEnd);
-  if (headersEnd > value.length) return undefined;
-  const rest = Buffer.from(value.subarray(replyEnd + 4));
+  if (!isMessage(value)) return undefined;
+  const subject = startOf(value) + 2;
+  const reply = subject + value.readUInt16BE(subject - 2) + 2;
+  const headers = reply + value.readUInt16BE(reply - 2) + 4;
+  const headersEnd = headers + value.readUInt32BE(headers - 4);
   return {
-    subject: value.latin1Slice(12, subjectEnd),
-    reply: value.latin1Slice(subjectEnd + 2, replyEnd),
-    headers: rest.subarray(0, headersEnd - replyEnd - 4),
-    payload: rest.subarray(headersEnd - replyEnd - 4),
-    qos: qos as 0 | 1 | 2,
+    subject: value.latin1Slice(subject, reply - 2),
+    reply: value.latin1Slice(reply, headers - 4),
+    headers: value.subarray(headers, headersEnd),
+    payload: value.subarray(headersEnd),
+    qos: (value[1]! & 3) as 0 | 1 | 2,
     isRetained: (value[1]! & RETAIN) !== 0,
-    deadlineWall: value.readDoubleBE(2),
+    deadlineWall: 0,
   };
+}
+
+/** Can it be decoded? */
+export function isMessage(value: Buffer): boolean {
+  const { length } = value;
+  if (length < DEADLINE_END + LENGTHS_BYTES || (value[1]! & 3) === 3) return false;
+  if (value[0] !== VERSION && (value[0] !== LEASED || length < STAMP_END + 2)) return false;
+  const subject = startOf(value) + 2;
+  if (subject > length) return false;
+  const reply = subject + value.readUInt16BE(subject - 2) + 2;
+  if (reply > length) return false;
+  const headers = reply + value.readUInt16BE(reply - 2) + 4;
+  return headers <= length && headers + value.readUInt32BE(headers - 4) <= length;
+}
+
+/** When a message expires, by its record; null: never. */
+export function expiryOfRecord(value: Buffer): Lease | { readonly deadlineWall: number } | null {
+  const number = value.readDoubleBE(2);
+  if (value[0] === VERSION) return number === 0 ? null : { deadlineWall: number };
+  const boot = value.latin1Slice(STAMP_END + 2, STAMP_END + 2 + value.readUInt16BE(STAMP_END));
+  return { leftMs: number, stamp: value.readDoubleBE(DEADLINE_END), boot };
+}
+
+/** Of a message's record: bytes of subject, reply, headers and payload together. */
+export function contentBytesOf(value: Buffer): number {
+  return value.length - startOf(value) - LENGTHS_BYTES;
+}
+
+/** Where the length of the subject stands. */
+function startOf(value: Buffer): number {
+  return value[0] === VERSION ? DEADLINE_END : STAMP_END + 2 + value.readUInt16BE(STAMP_END);
 }
 
 function writeText(target: Buffer, at: number, text: string): number {

@@ -67,6 +67,7 @@ export class Session implements Origin, Sink, Member {
   tallied = 0;
   user: User;
   expirySeconds = 0;
+  isEnded = false;
   /** It ended by its age. */
   isExpired = false;
   /** Tickets up to it are safe, and the last one that was given. */
@@ -80,7 +81,6 @@ export class Session implements Origin, Sink, Member {
   /** Of a kept session, from its first connection's end on. */
   #absence: Absence | undefined;
   #isPaused = false;
-  #isEnded = false;
 
   constructor({ clientId, user, account, file }: SessionFacts, deps: SessionDeps) {
     this.clientId = clientId;
@@ -91,9 +91,10 @@ export class Session implements Origin, Sink, Member {
     this.#door = account.open(this);
     this.received = new ReceivedIds(file);
     const { mail, limits, upstream } = deps;
-    this.deliveries = new Deliveries({ mail, limits, file, onDropping: (qos) => this.#tellDropping(qos) });
+    const onDropping = (qos: 0 | 1 | 2) => this.#tellDropping(qos);
+    this.deliveries = new Deliveries({ mail, limits, file, onDropping, onSafe: () => this.pump() });
     const interest = new SysInterest(account, deps.sys, (message, { options }) => this.#tellSys(message, options.subscriptionId));
-    this.#replays = new Replays(interest.retained(deps.retained), new ReplayDeliveries(this, mail));
+    this.#replays = new Replays(interest.retained(deps.retained), new ReplayDeliveries(this, deps));
     this.subscriptions = new Subscriptions({
       interest,
       subscriber: this,
@@ -122,10 +123,6 @@ export class Session implements Origin, Sink, Member {
 
   get isConnected(): boolean {
     return this.#talk !== null;
-  }
-
-  get isEnded(): boolean {
-    return this.#isEnded;
   }
 
   get wire(): DeliveryWire | null {
@@ -167,7 +164,7 @@ export class Session implements Origin, Sink, Member {
 
   /** Its connection is over; `hasWill`: in a way that lets the will be heard. In the middle of a routing pass, perhaps. */
   detach(hasWill: boolean): void {
-    if (this.#isEnded) return;
+    if (this.isEnded) return;
     this.#talk = null;
     this.onUnheard = undefined;
     this.deliveries.detach();
@@ -181,14 +178,14 @@ export class Session implements Origin, Sink, Member {
     if (will === null || will.delaySeconds === 0) this.file.removeWill(); // it is not to be heard, or is heard now
     this.#away().begin(this.expirySeconds, will);
     queueMicrotask(() => {
-      if (!this.isConnected && !this.#isEnded) this.#handOver(this.deliveries.shared());
+      if (!this.isConnected && !this.isEnded) this.#handOver(this.deliveries.shared());
     });
   }
 
   /** For good: nothing is owed, kept or heard any more but its will. */
   end(will: Will | null = null): Mark {
-    if (this.#isEnded) return 0;
-    this.#isEnded = true;
+    if (this.isEnded) return 0;
+    this.isEnded = true;
     this.#talk = null;
     const waiting = this.#absence?.leave() ?? null;
     const last = will ?? waiting;
@@ -212,7 +209,7 @@ export class Session implements Origin, Sink, Member {
     const { options } = share as MqttSubscription; // its own, as it was told to the group
     const granted = Math.min(qos, options.qos) as 0 | 1 | 2;
     const isLost = granted === 0 && !this.isConnected; // as it would be here
-    if (isLost || this.#isEnded || !share.mayReceive(letter.message.subject)) return false;
+    if (isLost || this.isEnded || !share.mayReceive(letter.message.subject)) return false;
     const ids = options.subscriptionId === 0 ? NO_IDS : [options.subscriptionId];
     this.deliveries.deliverLetter(letter, granted, false, ids, share);
     return true;
@@ -220,8 +217,8 @@ export class Session implements Origin, Sink, Member {
 
   /** The broker closes: a kept session stays on flash as it is. */
   suspend(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (this.isEnded) return;
+    this.isEnded = true;
     if (this.#talk !== null) this.file?.removeWill(); // it is us who leave
     this.#talk = null;
     this.#absence?.leave();
@@ -271,7 +268,7 @@ export class Session implements Origin, Sink, Member {
   /** Copies of what was published just now, for a hub that speaks MQTT; who hears its originals was told. */
   publishCopies(batch: Batch): Ticket {
     const { onUnheard } = this;
-    this.onUnheard = undefined;
+    this.onUnheard = this.#deps.copyWatch?.begin(batch);
     const ticket = this.publishAgain(batch);
     this.onUnheard = onUnheard;
     return ticket;
@@ -317,7 +314,7 @@ export class Session implements Origin, Sink, Member {
   }
 
   deliver(batch: Batch, index: number, subscriptions: readonly Subscription[], origin: Origin): void {
-    if (this.#isEnded) return;
+    if (this.isEnded) return;
     const own = subscriptions as readonly MqttSubscription[]; // a sink is only handed its own
     const { grant } = this.#deps;
     grant.work(own, (origin as unknown) === this);
@@ -367,7 +364,7 @@ export class Session implements Origin, Sink, Member {
   }
 
   #handOver(owed: readonly Owed[]): void {
-    this.#deps.groups.handOver(this, { owed, settle: (one) => this.deliveries.settle(one) }, this.#isEnded);
+    this.#deps.groups.handOver(this, { owed, settle: (one) => this.deliveries.settle(one) }, this.isEnded);
   }
 
   #forgetInterest(): void {

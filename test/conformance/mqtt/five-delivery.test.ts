@@ -256,3 +256,24 @@ test("MQTT5-3.1.2-29, MQTT5-3.4.2-2, MQTT5-3.5.2-2: reason strings go to who wan
     }
   }
 });
+
+test("MQTT5-3.3.2-5: in a full queue the message that has expired makes room, whatever queue_full says, and is no loss", async () => {
+  for (const queueFull of ["drop_oldest", "drop_new"] as const) {
+    await using door = await MqttDoor.open({ stages: false, settings: { maxQueuedMessages: 2, queueFull } });
+    await breaks(door, await reader(door, 1, { expiry: 600 }));
+    await using writer = await comes5(door, { clientId: "writer" });
+    for (const [packetId, payload, seconds] of [
+      [1, "short", 10],
+      [2, "long", 1000],
+    ] as const)
+      writer.send(publish5("a", payload, { packetId, properties: [u32(MESSAGE_EXPIRY, seconds)] }));
+    await writer.receives(Buffer.concat([puback(1), puback(2)]));
+    door.clock.advance(30_000);
+    writer.send(publish5("a", "new", { packetId: 3 }));
+    await writer.receives(puback(3));
+    await using again = await comes5(door, { clientId: "reader", isClean: false, expiry: 600 }, true);
+    assert.deepEqual([(await nextPublish(again)).payload, (await nextPublish(again)).payload], ["long", "new"]);
+    await again.isIdle();
+    assert.equal(door.said("messages for it are dropped"), undefined);
+  }
+});

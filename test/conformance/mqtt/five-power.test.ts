@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { turn } from "../../support/fake-clock.ts";
+import type { Ages } from "#ingress/mqtt/ages.ts";
+import { FakeClock, turn } from "../../support/fake-clock.ts";
 import { MemoryKeeping } from "../../support/memory-keeping.ts";
 import { hex, MqttDoor, puback, pubrec, type RawClient } from "../../wire/mqtt/harness.ts";
 import {
@@ -185,4 +186,48 @@ test("the will of a client that said goodbye, or that we left ourselves, is not 
   after.clock.advance(1000);
   await using reader = await comes5(after, { clientId: "reader", isClean: false, expiry: 600 }, true);
   await reader.isIdle();
+});
+
+test("MQTT5-3.3.2-5, MQTT5-3.3.2-6: a calendar that is put right by years takes nothing from a message's deadline, nor adds to it", async () => {
+  const keeping = new MemoryKeeping();
+  const clock = new FakeClock();
+  const ages: Ages = { bootId: "of both", stamp: () => Math.floor(clock.now()), ageOf: (stamp) => clock.now() - stamp };
+  const door = await MqttDoor.open({ stages: false, keeping, clock, ages });
+  const first = await comes5(door, { clientId: "a", expiry: 100_000 });
+  first.send(subscribe5(1, [["x", 1]]));
+  await first.receives(suback5(1, 1));
+  await leaves(first);
+  await using writer = await comes5(door, { clientId: "writer" });
+  writer.send(
+    publish5("x", "short", { packetId: 1, properties: [u32(MESSAGE_EXPIRY, 60)] }),
+    publish5("x", "long", { packetId: 2, properties: [u32(MESSAGE_EXPIRY, 3600)] }),
+  );
+  await writer.receives(Buffer.concat([puback(1), puback(2)]));
+  clock.setWall(clock.wall() + 50 * 365 * 86_400_000); // it was 1970 until now
+  const left = keeping.cut();
+  await door[Symbol.asyncDispose]();
+  clock.advance(100_000);
+  await using after = await MqttDoor.open({ stages: false, keeping: left, clock, ages });
+  await using again = await comes5(after, { clientId: "a", isClean: false, expiry: 100_000 }, true);
+  const long = await nextPublish(again);
+  assert.deepEqual([long.payload, long.properties.map((each) => each.toString("hex"))], ["long", ["0200000dac"]]); // 3,500 s
+  await again.isIdle();
+});
+
+test("a kept session that came back without an expiry is gone after a power cut, quietly, with all that it had", async () => {
+  const keeping = new MemoryKeeping();
+  const door = await MqttDoor.open({ stages: false, keeping });
+  const first = await comes5(door, { clientId: "a", expiry: 600 });
+  first.send(subscribe5(1, [["x", 1]]));
+  await first.receives(suback5(1, 1));
+  await leaves(first);
+  await using writer = await comes5(door, { clientId: "writer" });
+  writer.send(publish5("x", "waits", { packetId: 1 }));
+  await writer.receives(puback(1));
+  await using again = await comes5(door, { clientId: "a", isClean: false }, true);
+  assert.equal((await nextPublish(again)).payload, "waits"); // and is not acknowledged
+  await using after = await cut(door, keeping);
+  assert.equal(after.said("a kept record was left out"), undefined);
+  await using third = await comes5(after, { clientId: "a", isClean: false, expiry: 600 });
+  await third.isIdle();
 });

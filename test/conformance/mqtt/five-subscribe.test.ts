@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MemoryKeeping } from "../../support/memory-keeping.ts";
 import { hex, MqttDoor, PASSWORD, puback, pubcomp, pubrec, pubrel } from "../../wire/mqtt/harness.ts";
-import { comes5, nextPublish, publish5, string, suback5, subscribe5, u8, unsuback5, unsubscribe5, user } from "./five.ts";
+import { comes5, nextPublish, publish5, string, suback5, subscribe5, u8, u32, unsuback5, unsubscribe5, user } from "./five.ts";
 
 /** No local, retain as published, retain handling. */
 const NO_LOCAL = 4;
@@ -267,4 +268,27 @@ test("MQTT5-3.3.2-3: a message comes under the topic it was published to, which 
   for (const topic of [...no, ...yes]) writer.send(publish5(topic, "", { properties: [string(0x03, "t")] }));
   for (const topic of yes) assert.equal((await nextPublish(client)).topic, topic);
   await client.isIdle();
+});
+
+test("MQTT5-3.3.1-9: retained messages that are too long for a client are passed by, and those behind them still come", async () => {
+  for (const qos of [1, 2]) {
+    await using door = await MqttDoor.open({ stages: false, keeping: new MemoryKeeping() });
+    await using writer = await comes5(door, { clientId: "writer" });
+    const topics = Array.from({ length: 64 }, (_, n) => `r/${n}`);
+    for (const [n, topic] of topics.entries())
+      writer.send(
+        publish5(topic, n % 32 === 31 ? "short" : "l".repeat(400), { packetId: n + 1, retain: true, qos: 2 }),
+        pubrel(n + 1),
+      );
+    await writer.take(topics.length * 8);
+    await using client = await comes5(door, { clientId: "reader", expiry: 600, properties: [u32(0x27, 200)] });
+    client.send(subscribe5(1, [["r/#", qos]]));
+    await client.receives(suback5(1, qos));
+    const found = [await nextPublish(client), await nextPublish(client)];
+    assert.deepEqual(
+      found.map(({ payload }) => payload),
+      ["short", "short"],
+    );
+    await client.isIdle();
+  }
 });

@@ -255,3 +255,30 @@ test("a retained message of a connection that is cut off in the middle of it is 
   reader.send(hex("c0 00"));
   await reader.receives("d0 00");
 });
+
+for (const [what, settings, payloadBytes] of [
+  ["few messages", { maxQueuedMessages: 5, maxInflight: 2 }, 4],
+  ["few bytes", { maxQueuedBytes: 65_536, maxInflight: 2 }, 9_000],
+  ["few bytes for all clients", { maxQueuedTotal: 65_536, maxInflight: 2 }, 9_000],
+] as const)
+  test(`MQTT-3.3.1-6: who subscribes gets all that is retained at the pace of its acknowledgements, also where ${what} may wait`, async () => {
+    await using door = await MqttDoor.open({ stages: false, settings });
+    await using writer = await door.connected("writer");
+    const count = 30;
+    const payload = Buffer.alloc(payloadBytes, "r");
+    for (let n = 0; n < count; n++)
+      writer.send(publish(`r/${String.fromCharCode(65 + n)}`, payload, { packetId: 1 + n, ...retained }));
+    await writer.receives(Buffer.concat(Array.from({ length: count }, (_, n) => puback(1 + n))));
+    await using reader = await listening(door, "reader", ["r/#", 1], ["live", 1]);
+    const found = new Set<string>();
+    const packetBytes = publish("r/A", payload, { packetId: 1 }).length;
+    const lengthBytes = payloadBytes < 100 ? 1 : 2;
+    while (found.size < count) {
+      const got = await reader.take(packetBytes);
+      found.add(got.latin1Slice(lengthBytes + 3, lengthBytes + 6));
+      reader.send(puback(got.readUInt16BE(lengthBytes + 6)));
+    }
+    await reader.isIdle();
+    assert.deepEqual([found.size, door.ingress.sessions().queued], [count, 0]);
+    assert.equal(door.said("messages for it are dropped"), undefined);
+  });

@@ -44,6 +44,19 @@ test("what the schema does not know, or not there, is hidden whole", () => {
   assert.equal(redactSettings("x"), "***");
 });
 
+test("a key where the path of its file is wanted is hidden, and a path is not", () => {
+  const seed = `SU${"AB7Q".repeat(14)}`;
+  const remotes = [
+    { nkey: seed },
+    { credentials: `/x/${seed}` },
+    { credentials: "eyJ0.eyJ1.c2ln" },
+    { credentials: "hub.creds" },
+  ];
+  assert.deepEqual(redactSettings({ leafnodes: { remotes } }), {
+    leafnodes: { remotes: [{ nkey: "***" }, { credentials: "***" }, { credentials: "***" }, { credentials: "hub.creds" }] },
+  });
+});
+
 test("no secret gets out, wherever in the document it stands", () => {
   const SECRET = "hunter2-k9";
   const places = fc.constantFrom<(secret: unknown) => unknown>(

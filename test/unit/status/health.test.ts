@@ -113,3 +113,20 @@ test("a store that cannot write, one that is full, a damaged one, and a packet f
   ]);
   assert.match(reasons({ packet_filter: { ...filter, lacks: ["limits"] } })[0] ?? "", /in force without limits/);
 });
+
+test("what is set up to reach the hub's own MQTT clients and does not is a reason to look", () => {
+  const reasons = (mqtt: Fittings["mqtt"]) => judge([], [], LATELY, null, { mqtt }).reasons;
+  const well = {
+    account: "EDGE",
+    state: "passing",
+    refused: 3,
+    reason: "hub h forbids it",
+    since: null,
+    retained: null,
+  } as const;
+  assert.deepEqual([reasons(null), reasons({}), reasons({ hub_mqtt: [well] })], [[], [], []]);
+  const travels = { following: false, because: "hub h has no JetStream for our account" };
+  const found = reasons({ hub_mqtt: [{ ...well, state: "refused", since: LATELY.since, retained: travels }] });
+  assert.match(found[0] ?? "", /get nothing of our messages of QoS 1 and 2: hub h forbids it$/);
+  assert.match(found[1] ?? "", /retained messages do not travel .*: hub h has no JetStream for our account$/);
+});

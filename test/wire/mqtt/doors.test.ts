@@ -1,4 +1,4 @@
-// The way from an accepted connection to a stream of MQTT bytes: TLS, WebSocket, quotas of addresses. No broker is behind the doors here.
+// The way from an accepted connection to a stream of MQTT bytes: plain and TLS, quotas of addresses. No broker is behind the doors here.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -7,109 +7,23 @@ import * as net from "node:net";
 import * as path from "node:path";
 import { after, before, test } from "node:test";
 import * as tls from "node:tls";
-import { systemDisk } from "#base/disk.ts";
-import { createLog, type LogLine } from "#base/log.ts";
 import { type ByteStream, type Net, systemNet } from "#base/net.ts";
-import { Voice } from "#base/voice.ts";
 import { ARRIVAL_LIMIT_MS, HANDSHAKES_MAX } from "#doors/gate.ts";
-import { tryOrigin } from "#doors/web-origin.ts";
-import type { DoorFacts, MqttDoor } from "#ingress/mqtt/door-facts.ts";
-import { type MqttDoors, openMqttDoors } from "#ingress/mqtt/mqtt-doors.ts";
 import type { MqttOptions } from "#ingress/mqtt/options.ts";
 import { type Certificates, certificates, type KeyPair } from "../../support/certificates.ts";
-import { FakeClock, turn } from "../../support/fake-clock.ts";
-import { mqttSettings } from "../../support/mqtt-settings.ts";
+import { turn } from "../../support/fake-clock.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
-
-const LISTEN = { host: "127.0.0.1", port: 0 };
-const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
-const CONNECT = Buffer.from("100c00044d5154540402003c0000", "hex");
+import { CONNECT, dial, frame, LISTEN, Porch, take, upgrade, webSettings, wholeOf } from "./porch.ts";
 
 let made: Certificates;
 before(async () => {
   made = await certificates();
 });
 after(() => made[Symbol.asyncDispose]());
-
-interface Guest {
-  readonly stream: ByteStream;
-  readonly facts: DoorFacts;
-}
-
-/** The doors, whoever came through them, and what was said of the rest. */
-class Porch implements AsyncDisposable {
-  readonly clock = new FakeClock();
-  readonly lines: LogLine[] = [];
-  readonly guests: Guest[] = [];
-  #lost = 0;
-  #doors: MqttDoors | undefined;
-  #changed = Promise.withResolvers<void>();
-
-  static async open(settings: Partial<MqttOptions>, network: Net = systemNet()): Promise<Porch> {
-    const porch = new Porch();
-    const log = createLog(porch.clock, "debug", (line) => void porch.lines.push(line));
-    const host = {
-      voice: new Voice(porch.clock, log),
-      onStream: (stream: ByteStream, facts: DoorFacts) => {
-        stream.on("error", () => undefined);
-        porch.guests.push({ stream, facts });
-        porch.#change();
-      },
-      onLost: () => {
-        porch.#lost += 1;
-        porch.#change();
-      },
-    };
-    const env = { clock: porch.clock, net: network, log, disk: systemDisk() };
-    porch.#doors = await openMqttDoors(mqttSettings({ listen: null, ...settings }), host, env);
-    return porch;
-  }
-
-  get doors(): MqttDoors {
-    return this.#doors!;
-  }
-
-  get lost(): number {
-    return this.#lost;
-  }
-
-  get words(): string {
-    return this.lines.map(({ message }) => message).join("\n");
-  }
-
-  port(door: MqttDoor): number {
-    return this.doors.endpointOf(door)!.port;
-  }
-
-  async until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await this.#changed.promise;
-  }
-
-  async guest(): Promise<Guest> {
-    await this.until(() => this.guests.length > 0);
-    return this.guests[0]!;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#doors?.[Symbol.asyncDispose]();
-    for (const { stream } of this.guests) stream.destroy();
-  }
-
-  #change(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
-  }
-}
-
 function tlsSettings(more: Partial<NonNullable<MqttOptions["tls"]>> = {}): Partial<MqttOptions> {
   const { cert: certFile, key: keyFile } = made.server;
   return { tls: { listen: LISTEN, certFile, keyFile, caFile: null, verify: false, verifyAndMap: false, ...more } };
 }
-
-function webSettings(more: Partial<NonNullable<MqttOptions["websocket"]>> = {}): Partial<MqttOptions> {
-  return { websocket: { listen: LISTEN, tls: null, path: null, sameOrigin: false, allowedOrigins: [], ...more } };
-}
-
 async function dialTls(port: number, more: tls.ConnectionOptions = {}): Promise<tls.TLSSocket> {
   const socket = tls.connect({ port, host: "127.0.0.1", servername: "localhost", ca: await fs.readFile(made.ca), ...more });
   socket.on("error", () => undefined);
@@ -119,61 +33,6 @@ async function dialTls(port: number, more: tls.ConnectionOptions = {}): Promise<
 async function pairOf({ cert, key }: KeyPair) {
   return { cert: await fs.readFile(cert), key: await fs.readFile(key) };
 }
-
-async function dial(port: number): Promise<net.Socket> {
-  const socket = net.connect({ port, host: "127.0.0.1" });
-  socket.on("error", () => undefined);
-  await once(socket, "connect");
-  return socket;
-}
-
-/** All that is said until the connection is over. */
-async function wholeOf(socket: net.Socket): Promise<string> {
-  let heard = "";
-  socket.on("data", (chunk: Buffer) => (heard += chunk.toString("latin1")));
-  await new Promise((resolve) => socket.once("close", resolve));
-  return heard;
-}
-
-/** So many bytes, and not one more taken. */
-async function take(stream: ByteStream, count: number): Promise<Buffer> {
-  for (;;) {
-    const found = stream.read(count) as Buffer | null;
-    if (found !== null) return found;
-    await once(stream, "readable");
-  }
-}
-
-function upgrade(more: readonly string[] = ["Sec-WebSocket-Protocol: mqtt"], at = "/mqtt"): string {
-  const head = [
-    "Host: gw",
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    `Sec-WebSocket-Key: ${KEY}`,
-    "Sec-WebSocket-Version: 13",
-  ];
-  return `${[`GET ${at} HTTP/1.1`, ...head, ...more].join("\r\n")}\r\n\r\n`;
-}
-
-/** A client's frame. */
-function frame(opcode: number, payload: Uint8Array, isLast = true): Buffer {
-  const mask = Buffer.of(0x12, 0x34, 0x56, 0x78);
-  const size = payload.length < 126 ? [payload.length] : [126, payload.length >> 8, payload.length & 255];
-  const head = Buffer.of((isLast ? 0x80 : 0) | opcode, size[0]! | 0x80, ...size.slice(1));
-  return Buffer.concat([head, mask, Buffer.from(payload).map((byte, i) => byte ^ mask[i & 3]!)]);
-}
-
-/** Behind its upgrade. */
-async function upgraded(porch: Porch, more?: readonly string[]): Promise<net.Socket> {
-  const socket = await dial(porch.port("ws"));
-  socket.write(upgrade(more));
-  await porch.guest();
-  const head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
-  const accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
-  assert.equal((await take(socket, head.length + accept.length)).toString(), head + accept);
-  return socket;
-}
-
 test("the plain, the TLS and the WebSocket door lead to the same place, each told apart", async () => {
   await using porch = await Porch.open({ listen: LISTEN, ...tlsSettings(), ...webSettings() });
   const plain = await dial(porch.port("tcp"));
@@ -329,126 +188,6 @@ test("a port that is taken is told with the setting it stands in", async () => {
   await using porch = await Porch.open({ listen: LISTEN });
   const taken = { ...tlsSettings({ listen: porch.doors.endpoint }) };
   await assert.rejects(Porch.open(taken), { code: "MQTT_LISTEN_FAILED", message: /or change mqtt\.tls\.listen/ });
-});
-
-test("MQTT-6.0.0-4: the sub-protocol mqtt is picked from whatever is offered", async () => {
-  for (const [offer, picked] of [
-    ["mqtt", "mqtt"],
-    ["mqttv3.1, mqtt", "mqtt"],
-    ["mqttv3.1", "mqttv3.1"],
-  ] as const) {
-    await using porch = await Porch.open(webSettings());
-    const socket = await dial(porch.port("ws"));
-    socket.write(upgrade([`Sec-WebSocket-Protocol: ${offer}`]));
-    await porch.guest();
-    const answer = once(socket, "data");
-    assert.match(String((await answer)[0]), new RegExp(`Sec-WebSocket-Protocol: ${picked}\r\n`));
-    socket.destroy();
-  }
-});
-
-test("MQTT-6.0.0-3: an upgrade that does not offer the sub-protocol mqtt is refused", async () => {
-  await using porch = await Porch.open(webSettings());
-  for (const more of [[], ["Sec-WebSocket-Protocol: wamp, mqtts"]]) {
-    const socket = await dial(porch.port("ws"));
-    socket.write(upgrade(more));
-    assert.match(await wholeOf(socket), /^HTTP\/1\.1 400 Bad Request\r\n/);
-  }
-  await porch.until(() => porch.lost === 2);
-  assert.match(porch.words, /does not offer the sub-protocol "mqtt"/);
-});
-
-test("MQTT-6.0.0-1: a text frame ends the connection, and nothing of it is read", async () => {
-  await using porch = await Porch.open(webSettings());
-  const socket = await upgraded(porch);
-  const { stream } = porch.guests[0]!;
-  const over = wholeOf(socket);
-  const failed = new Promise((resolve) => stream.once("close", resolve));
-  stream.resume();
-  socket.write(frame(1, CONNECT));
-  assert.equal(await over, "\x88\x02\x03\xea"); // 1002, protocol error
-  await failed;
-});
-
-test("MQTT-6.0.0-2: packets are not aligned to frames: any cut over frames and fragments gives the same bytes", async () => {
-  await using porch = await Porch.open(webSettings());
-  const socket = await upgraded(porch);
-  const [head, middle, rest] = [CONNECT.subarray(0, 3), CONNECT.subarray(3, 4), CONNECT.subarray(4)];
-  const frames = [
-    frame(2, head, false),
-    frame(9, Buffer.from("ping")),
-    frame(0, middle, false),
-    frame(0, rest),
-    frame(2, CONNECT),
-  ];
-  for (const byte of Buffer.concat(frames)) socket.write(Buffer.of(byte));
-  assert.deepEqual(await take(porch.guests[0]!.stream, 2 * CONNECT.length), Buffer.concat([CONNECT, CONNECT]));
-  assert.deepEqual(await take(socket, 6), Buffer.concat([Buffer.of(0x8a, 4), Buffer.from("ping")]));
-  socket.destroy();
-});
-
-test("what we send goes in binary frames, and an end is a goodbye", async () => {
-  await using porch = await Porch.open(webSettings());
-  const socket = await upgraded(porch);
-  const { stream } = porch.guests[0]!;
-  stream.write(Buffer.of(0x20, 2, 0, 0));
-  stream.end();
-  assert.deepEqual(await take(socket, 10), Buffer.of(0x82, 4, 0x20, 2, 0, 0, 0x88, 2, 0x03, 0xe8));
-  socket.destroy();
-});
-
-test("only the path of the settings is answered, and any where there is none", async () => {
-  await using porch = await Porch.open(webSettings({ path: "/broker" }));
-  for (const at of ["/", "/mqtt", "/broker/", "/brokers"]) {
-    const socket = await dial(porch.port("ws"));
-    socket.write(upgrade(undefined, at));
-    assert.match(await wholeOf(socket), /^HTTP\/1\.1 404 Not Found\r\n/);
-  }
-  const socket = await dial(porch.port("ws"));
-  socket.write(upgrade(undefined, "/broker?token=x"));
-  await porch.guest();
-  socket.destroy();
-});
-
-test("web pages of other origins are refused, and whatever is no web page comes in", async () => {
-  const allowedOrigins = [tryOrigin("https://panel.example.com")!];
-  await using porch = await Porch.open(webSettings({ allowedOrigins }));
-  const protocol = "Sec-WebSocket-Protocol: mqtt";
-  const bad = await dial(porch.port("ws"));
-  bad.write(upgrade([protocol, "Origin: https://evil.example"]));
-  assert.match(await wholeOf(bad), /^HTTP\/1\.1 403 Forbidden\r\n/);
-  for (const more of [[protocol], [protocol, "Origin: https://panel.example.com"]]) {
-    const socket = await dial(porch.port("ws"));
-    socket.write(upgrade(more));
-    assert.match(String((await once(socket, "data"))[0]), /^HTTP\/1\.1 101 /);
-    socket.destroy();
-  }
-  assert.equal(porch.guests.length, 2);
-});
-
-test("whoever speaks plain MQTT, or asks for a page, on the WebSocket port is answered by HTTP and let go", async () => {
-  await using porch = await Porch.open(webSettings());
-  const plain = await dial(porch.port("ws"));
-  plain.write(CONNECT);
-  assert.match(await wholeOf(plain), /^HTTP\/1\.1 400 Bad Request\r\n/);
-  const page = await dial(porch.port("ws"));
-  page.write("GET / HTTP/1.1\r\nHost: gw\r\n\r\n");
-  assert.match(await wholeOf(page), /^HTTP\/1\.1 426 .*This port speaks MQTT over WebSocket/s);
-});
-
-test("a head of more than 8 KiB, and a frame that claims a gigabyte, reserve nothing", async () => {
-  await using porch = await Porch.open(webSettings());
-  const big = await dial(porch.port("ws"));
-  big.write(`GET /mqtt HTTP/1.1\r\nX: ${"x".repeat(9000)}`);
-  assert.match(await wholeOf(big), /^HTTP\/1\.1 400 Bad Request\r\n/);
-  const before = process.memoryUsage().arrayBuffers;
-  const claims = await upgraded(porch);
-  claims.write(Buffer.from("82ff0000000040000000" + "00000000" + "10", "hex"));
-  assert.deepEqual(await take(porch.guests[0]!.stream, 1), Buffer.of(0x10));
-  assert.ok(process.memoryUsage().arrayBuffers - before < 4 * 1024 * 1024);
-  const over = wholeOf(claims);
-  porch.guests[0]!.stream.destroy();
-  await over;
 });
 
 test("an address that connects too often is closed before a byte is read, others are not, and the log says it once", async () => {

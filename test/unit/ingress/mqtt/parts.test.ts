@@ -5,10 +5,12 @@ import { test } from "node:test";
 import { createLog, type LogLine } from "#base/log.ts";
 import { Voice } from "#base/voice.ts";
 import { AckQueue } from "#ingress/mqtt/ack-queue.ts";
+import { CopyWatch, type HubTaking } from "#ingress/mqtt/copy-watch.ts";
 import { Deadline } from "#ingress/mqtt/deadline.ts";
 import { BORN, type Ending, type Life, step } from "#ingress/mqtt/life.ts";
 import { SlabPool } from "#ingress/mqtt/slab-pool.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
+import { batchOf, message } from "../../../support/router-fixtures.ts";
 
 function taken(acks: AckQueue): number[] {
   const found: number[] = [];
@@ -143,4 +145,86 @@ test("slabs come back and are lent again; odd sizes are rounded up", () => {
   assert.equal(pool.take(8000), slab);
   assert.notEqual(pool.take(8000), slab);
   assert.equal(pool.take(1).length, 2048);
+});
+
+/** A watch over hubs that answer as told, and what the log says. */
+function watched(answers: readonly HubTaking["takes"][]) {
+  const clock = new FakeClock();
+  const lines: LogLine[] = [];
+  const asked: string[] = [];
+  const told = { answers };
+  const hubs = (subject: string) => {
+    asked.push(subject);
+    return told.answers.map((takes, i) => ({ hub: `hub-${i}`, takes }));
+  };
+  const log = createLog(clock, "debug", (line) => void lines.push(line));
+  return { clock, lines, asked, told, watch: new CopyWatch({ account: "EDGE", clock, log, hubs }) };
+}
+
+function copies(...subjects: string[]) {
+  return batchOf(...subjects.map((subject) => message(subject, "x")));
+}
+
+test("copies that a hub forbids are counted, and told once with cause and remedy", () => {
+  const { watch, lines } = watched(["denied"]);
+  using _watch = watch;
+  assert.deepEqual([watch.status().state, watch.status().sinceWall], ["unused", null]);
+  const batch = copies("$MQTT.msgs.a", "$MQTT.msgs.b");
+  const onUnheard = watch.begin(batch);
+  for (let n = 0; n < 500; n++) onUnheard(batch, n % 2);
+  assert.deepEqual([watch.status().state, watch.status().refused], ["refused", 500]);
+  assert.match(watch.status().reason ?? "", /^hub hub-0 does not let this device publish to \$MQTT\.msgs\.a; let this/);
+  assert.deepEqual(
+    lines.map(({ level }) => level),
+    ["warn"],
+  );
+});
+
+test("a hub without MQTT is told apart from one that forbids it, and a link that is down is neither", () => {
+  const { watch, told, lines, clock } = watched(["away"]);
+  using _watch = watch;
+  const batch = copies("$MQTT.msgs.a");
+  watch.begin(batch)(batch, 0);
+  assert.deepEqual([watch.status().state, watch.status().refused], ["passing", 0]);
+  told.answers = ["away", "absent"];
+  clock.advance(1000);
+  watch.begin(batch)(batch, 0);
+  assert.match(watch.status().reason ?? "", /^hub hub-1 stores nothing of \$MQTT\.msgs\.a; give the hub an mqtt block/);
+  told.answers = ["away"];
+  clock.advance(60_000);
+  assert.deepEqual([watch.status().state, lines.length], ["refused", 1], "no link says nothing new");
+  told.answers = ["denied"];
+  clock.advance(5_000);
+  assert.deepEqual([watch.status().state, lines.length], ["refused", 2], "another cause is news");
+});
+
+test("what a hub takes again is told once, is noticed without a copy, and then nothing looks any more", () => {
+  const { watch, told, lines, clock, asked } = watched(["denied"]);
+  using _watch = watch;
+  const first = copies("$MQTT.rmsgs.a");
+  watch.begin(first)(first, 0);
+  watch.begin(copies("$MQTT.msgs.b")); // which is let through: it says nothing of the other one
+  clock.advance(5_000);
+  assert.deepEqual([...new Set(asked)], ["$MQTT.rmsgs.a"]);
+  told.answers = ["denied", "yes"];
+  clock.advance(5_000);
+  assert.deepEqual([watch.status().state, watch.status().sinceWall, watch.status().refused], ["passing", null, 1]);
+  assert.deepEqual(
+    lines.map(({ level }) => level),
+    ["warn", "info"],
+  );
+  clock.advance(5_000);
+  const looks = asked.length;
+  clock.advance(365 * 86_400_000);
+  assert.equal(asked.length, looks, "a year without copies costs no look");
+});
+
+test("what was published without a link and is refused behind it is noticed as well", () => {
+  const { watch, told, clock } = watched(["away"]);
+  using _watch = watch;
+  watch.begin(copies("$MQTT.msgs.a")); // kept, for nobody knows of the hub yet
+  clock.advance(3_600_000);
+  told.answers = ["denied"];
+  clock.advance(5_000);
+  assert.deepEqual([watch.status().state, watch.status().refused], ["refused", 0]);
 });

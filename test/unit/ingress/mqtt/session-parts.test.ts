@@ -2,13 +2,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { fromNats } from "#ingress/mqtt/from-nats.ts";
 import { Grant } from "#ingress/mqtt/grant.ts";
 import { NO_IDS, type Owed, WaitingLine } from "#ingress/mqtt/owed.ts";
 import { PacketIds } from "#ingress/mqtt/packet-ids.ts";
+import { RestoredLetter } from "#ingress/mqtt/restored-letter.ts";
 import { SafetyQueue } from "#ingress/mqtt/safety-queue.ts";
 import {
+  contentBytesOf,
   decodeFilter,
   decodeMessage,
   decodeOut,
@@ -19,7 +24,9 @@ import {
   encodeOut,
   encodeSession,
   encodeWill,
+  expiryOfRecord,
   idsOf,
+  isMessage,
   keyOf,
   keyUnder,
 } from "#ingress/mqtt/session-records.ts";
@@ -100,9 +107,15 @@ test("messages, deliveries, sessions, filters and wills come back from their rec
         reply: subject,
         qos: qos as 0 | 1 | 2,
         isRetained: number % 2 === 0,
-        deadlineWall: number,
+        deadlineWall: 0,
       };
-      assert.deepEqual(decodeMessage(encodeMessage(message)), message);
+      const lease = { leftMs: number, stamp: number * 3, boot: "é".repeat(number % 40) };
+      for (const one of [lease, null]) {
+        const record = encodeMessage(message, one);
+        assert.deepEqual([decodeMessage(record), expiryOfRecord(record)], [message, one]);
+        assert.equal(contentBytesOf(record), 2 * subject.length + payload.length + headers.length);
+        for (let end = 0; end < record.length - payload.length; end++) assert.ok(!isMessage(record.subarray(0, end)));
+      }
       const out = {
         packetId: (number % 65_535) + 1,
         qos: ((number % 2) + 1) as 1 | 2,
@@ -138,6 +151,29 @@ test("messages, deliveries, sessions, filters and wills come back from their rec
   );
 });
 
+test("a message from flash keeps its own bytes in memory and not those it was read among, before and after it was decoded", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (const bytes of [20, 10_000]) {
+    const payload = Buffer.alloc(bytes, "é");
+    const facts = { subject: "é", headers: Buffer.from("h"), reply: "r", qos: 1 as const, isRetained: false, deadlineWall: 0 };
+    const record = encodeMessage({ payload, ...facts }, null);
+    const read = () => {
+      const slab = Buffer.allocUnsafeSlow(1 << 16);
+      record.copy(slab, 99);
+      return { slab: new WeakRef(slab.buffer), letter: new RestoredLetter(7, slab.subarray(99, 99 + record.length), 5) };
+    };
+    const { slab, letter } = read();
+    await setImmediate(); // a WeakRef holds its target until the turn is over
+    collect();
+    assert.ok(slab.deref() === undefined, `${bytes} bytes hold 65,536`);
+    assert.deepEqual(letter.message, { payload, ...facts });
+    assert.equal(letter.message, letter.message);
+    assert.ok(letter.message.payload.buffer.byteLength <= record.length);
+    assert.equal(letter.bytes, 160 + record.length - 18);
+  }
+});
+
 test("bytes that are no record are none, and nothing is thrown", () => {
   fc.assert(
     fc.property(anyBytes, (bytes) => {
@@ -153,6 +189,20 @@ test("bytes that are no record are none, and nothing is thrown", () => {
     "[1",
   ])
     assert.equal(decodeSession(Buffer.from(text)), undefined);
+});
+
+test("a message's record of an earlier version, with a deadline of the calendar, is read", () => {
+  const record = Buffer.concat([
+    Buffer.from([1, 1 | 4]),
+    Buffer.from("427819eb3f1d6000", "hex"),
+    Buffer.from("0003612e6200017200000000", "hex"),
+    Buffer.from("payload"),
+  ]);
+  const { subject, reply, payload, qos, isRetained } = decodeMessage(record)!;
+  assert.deepEqual([subject, reply, String(payload), qos, isRetained], ["a.b", "r", "payload", 1, true]);
+  const expiry = expiryOfRecord(record);
+  assert.ok(expiry !== null && "deadlineWall" in expiry);
+  assert.equal(expiry.deadlineWall, record.readDoubleBE(2));
 });
 
 test("names of records hold their numbers, and other names hold none", () => {
