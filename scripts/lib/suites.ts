@@ -21,7 +21,13 @@ export const SUITES: readonly Suite[] = [
   { name: "contract", quick: true, timeoutMs: 60_000, packages: [], real: false },
   { name: "conformance", quick: false, timeoutMs: 120_000, packages: [], real: false },
   { name: "tools", quick: false, timeoutMs: 120_000, packages: [], real: false },
-  { name: "page", quick: false, timeoutMs: 120_000, packages: ["chromium", "fonts-dejavu-core"], real: false },
+  {
+    name: "page",
+    quick: false,
+    timeoutMs: 120_000,
+    packages: ["chromium", "fonts-dejavu-core", "fonts-wqy-microhei", "socat"],
+    real: false,
+  },
   {
     name: "integration",
     quick: false,

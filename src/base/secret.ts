@@ -37,3 +37,8 @@ export class Secret {
 export function hideUserInfo(text: string): string {
   return text.replace(/([a-z][a-z0-9+.-]*:)?\/\/.*@/gis, (_, scheme: string | undefined) => `${scheme ?? ""}//${SECRET_SHOWN}@`);
 }
+
+/** Whether a text holds a seed of an nkey (two letters and base32, 58 signs in all), or a JWT, which alone is enough where a user is a bearer. */
+export function holdsKey(text: string): boolean {
+  return /S[ACNOUX][A-Z2-7]{56}|eyJ[\w-]+\.[\w-]+\.[\w-]+/.test(text);
+}

@@ -1,9 +1,9 @@
 // A settings document fit to be shown: secrets become `***`. So does whatever the schema does not know or does not accept in
-// that place, because a mistyped key may well hold a password.
+// that place, because a mistyped key may well hold a password; and a key that somebody has put where the path of its file is wanted.
 
 import { decode, isObject } from "#base/decode.ts";
 import type { Json, Node } from "#base/schema.ts";
-import { hideUserInfo, SECRET_SHOWN } from "#base/secret.ts";
+import { hideUserInfo, holdsKey, SECRET_SHOWN } from "#base/secret.ts";
 import { settingsSchema } from "./settings.ts";
 
 export function redactSettings(document: unknown): Json {
@@ -44,5 +44,6 @@ function redactLeaf(node: Node, json: unknown): Json {
   if (json === null) return null;
   if (node.kind === "text" && node.secret === "whole") return SECRET_SHOWN;
   if (decode({ node }, json).faults.length > 0) return SECRET_SHOWN;
-  return typeof json === "string" ? hideUserInfo(json) : (json as Json);
+  if (typeof json !== "string") return json as Json;
+  return holdsKey(json) ? SECRET_SHOWN : hideUserInfo(json);
 }

@@ -14,7 +14,7 @@ import { isObject } from "#base/decode.ts";
 import type { Disk } from "#base/disk.ts";
 import type { Entropy } from "#base/entropy.ts";
 import { explain, isFault } from "#base/errors.ts";
-import { type Fault, formatFault, formatPath } from "#base/fault.ts";
+import { type Fault, formatFault } from "#base/fault.ts";
 import type { Log } from "#base/log.ts";
 import type { Json } from "#base/schema.ts";
 import { applyOverrides, settle } from "#config/apply-overrides.ts";
@@ -29,6 +29,7 @@ import { redactSettings } from "#config/redact.ts";
 import { type SettingsDocument, SettingsFile } from "#config/settings-file.ts";
 import type { Proposal, SettingsDesk, SettingsView } from "#web/server/desks.ts";
 import { WEB_APPLY, WEB_CONFLICT, WEB_FAULTS, WEB_ROLE, WebRefusal } from "#web/server/errors.ts";
+import { inForce } from "./in-force.ts";
 import { KnownHashes } from "./known-hashes.ts";
 import type { LiveDesk, LivePlan } from "./live-settings.ts";
 import { lockedFault } from "./locked-fault.ts";
@@ -117,7 +118,7 @@ export class SettingsKeeper implements SettingsDesk {
     return {
       document: redactSettings(settings.data),
       revision,
-      overridden: overrides.map(({ path, variable }) => ({ path: formatPath(path), variable })),
+      overridden: inForce(settings.data, overrides),
       restart_needed: revision !== this.#inForce,
       pending:
         pending === undefined

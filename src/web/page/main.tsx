@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import { App } from "./shell/app.tsx";
+import { Attendance } from "./shell/attendance.tsx";
 import { Gate } from "./shell/gate.tsx";
 import { LiveProvider } from "./shell/live.tsx";
 import { AppearanceProvider } from "./ui/appearance.tsx";
@@ -15,6 +16,7 @@ render(
         <Gate>
           <LiveProvider>
             <App />
+            <Attendance />
           </LiveProvider>
         </Gate>
       </ToastProvider>

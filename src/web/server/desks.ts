@@ -33,8 +33,8 @@ export interface SettingsView {
   readonly document: Json;
   /** Names the state of the document; whoever writes shows which one they have seen. */
   readonly revision: string;
-  /** Keys that an environment variable decides: locked. */
-  readonly overridden: readonly { readonly path: string; readonly variable: string }[];
+  /** Keys that an environment variable decides, with what is in force there, secrets as ***: locked. */
+  readonly overridden: readonly { readonly path: string; readonly variable: string; readonly value: Json }[];
   /** The document differs from what the device runs with. */
   readonly restart_needed: boolean;
   readonly pending: PendingChange | null;

@@ -33,6 +33,7 @@ import type { StaticFiles } from "./static-files.ts";
 
 /** The header that brings the session's `csrf`. No form and no image can send it. */
 const CSRF_HEADER = "x-petiole-csrf";
+const UNATTENDED_HEADER = "x-petiole-unattended";
 const BODY_BYTES_MAX = 16 * 1024;
 /** Of a refused body, read for the sake of its sender. */
 const LINGER_BYTES_MAX = 8 * 1024 * 1024;
@@ -134,8 +135,9 @@ export class FrontDesk {
     request: IncomingMessage,
     isSecure: boolean,
   ): { readonly token: string | undefined; readonly session: Session | undefined } {
+    const isUnattended = request.method === "GET" && request.headers[UNATTENDED_HEADER] !== undefined;
     for (const token of tokensIn(request, isSecure)) {
-      const session = this.#deps.parts.sessions.use(token);
+      const session = this.#deps.parts.sessions.use(token, isUnattended);
       if (session !== undefined) return { token, session };
     }
     return { token: undefined, session: undefined };

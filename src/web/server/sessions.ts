@@ -61,10 +61,10 @@ export class Sessions {
     return { token, session };
   }
 
-  /** The session, used now. */
-  use(token: string): Session | undefined {
+  /** The session, used now. `isUnattended`: the page asked by itself, which does not prolong it. */
+  use(token: string, isUnattended = false): Session | undefined {
     const entry = this.#live(keyOf(token));
-    if (entry !== undefined) entry.usedAt = this.#clock.now();
+    if (entry !== undefined && !isUnattended) entry.usedAt = this.#clock.now();
     return entry;
   }
 

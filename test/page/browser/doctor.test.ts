@@ -6,7 +6,9 @@ import * as fs from "node:fs/promises";
 import type * as net from "node:net";
 import { after, before, test } from "node:test";
 import * as tls from "node:tls";
+import * as doctorCodes from "#doctor/errors.ts";
 import { hear, IDLE, stepUnderWay, textOf, worstOf } from "#web/page/doctor/examination.ts";
+import { findingWords } from "#web/page/doctor/finding-words.ts";
 import { type Certificates, certificates } from "../../support/certificates.ts";
 import { OWNER, TECHNICIAN, VIEWER } from "../../support/web-device.ts";
 import { type Chromium, openChromium } from "./support/chromium.ts";
@@ -101,6 +103,30 @@ test("an examination can be stopped, and another one begun", async () => {
     .getByText(/Looking at|The examination could not be done/)
     .first()
     .waitFor();
+});
+
+test("each code of the doctor has words in every language, and no others have", () => {
+  const codes = Object.keys(doctorCodes).sort();
+  assert.deepEqual(Object.keys(findingWords).sort(), codes);
+});
+
+test("a finding is told in the reader's language, and in the device's own words marked as English", async () => {
+  await using visit = await chromium.visit(gateway, { as: TECHNICIAN, at: "doctor", size: "phone", language: "zh-CN" });
+  const { page } = visit;
+  await page.getByRole("button", { name: "开始诊断" }).click();
+  await page.getByRole("heading", { name: "发给总部" }).waitFor({ timeout: 60_000 });
+  const first = page.locator(".doctor-result .doctor-finding").first();
+  await first.getByText("无法到达中心的地址。 检查网线").waitFor();
+  assert.match((await first.locator("p[lang=en]").textContent())!, /ECONNREFUSED/);
+  assert.match((await first.locator("span[lang=en]").textContent())!, /^check address and port/);
+  // Nothing English stands about unmarked: screen readers would read it with a Chinese voice.
+  const unmarked = await page.evaluate<string[]>(`[...document.querySelectorAll(".doctor-finding p")]
+    .filter((each) => each.closest("[lang=en]") === null && !each.matches(".mono, .doctor-target"))
+    .map((each) => [...each.childNodes].filter((node) => node.lang !== "en").map((node) => node.textContent).join(""))
+    .filter((words) => /[a-z]{4,} [a-z]+ [a-z]{3,}/.test(words))`);
+  assert.deepEqual(unmarked, []);
+  await visit.isSound();
+  await visit.shot("doctor-zh-phone");
 });
 
 test("the doctor speaks six languages around the device's English findings", async () => {

@@ -110,25 +110,47 @@ test("search finds a setting by words of its help and changes it in place", asyn
   await page.locator(".set-change", { hasText: "50ms" }).waitFor();
 });
 
-test("what an environment variable decides is locked and says which one", async () => {
-  await using visit = await chromium.visit(gateway, { as: OWNER, at: "dashboard" });
-  const { page } = visit;
-  await page.route("**/api/settings", async (route) => {
-    const answer = await route.fetch();
-    const body = await answer.json();
-    const overridden = [
-      { path: "server_name", variable: "DEVICE_NAME" },
-      { path: "accounts[0].users", variable: "PETIOLE_ACCOUNTS__0__USERS" },
-    ];
-    await route.fulfill({ response: answer, json: { ...body, overridden } });
+test("what an environment variable decides is locked, says which one, and shows what is in force instead of what the file says", async () => {
+  const environment = {
+    DEVICE_NAME: "gw-fleet",
+    PETIOLE_WEB__SESSION_IDLE: "25m",
+    PETIOLE_MQTT: "null",
+    PETIOLE_ACCOUNTS__0__USERS: '[{"user": "fleet-device", "password": "not to be seen"}]',
+    HUB_URLS: "nats-leaf://127.0.0.1:1",
+  };
+  await using fleet = await startGateway({
+    environment,
+    settings: { accounts: [{ name: "EDGE", users: [] }], web: { session_idle: "15m" } },
   });
-  await page.goto(`${gateway.url}/#/settings/device`);
+  await using visit = await chromium.visit(fleet, { as: OWNER, at: "settings/device", size: "phone" });
+  const { page } = visit;
   await page.getByText("Locked: set by DEVICE_NAME").waitFor();
-  assert.equal(await page.getByLabel(/^Server name/).isDisabled(), true);
+  const name = page.getByLabel(/^Server name/);
+  assert.deepEqual([await name.isDisabled(), await name.inputValue()], [true, "gw-fleet"]);
+  await page.getByText("server_name = gw-fleet").waitFor();
   await visit.isSound();
-  await page.goto(`${gateway.url}/#/settings/accounts`);
+  await visit.shot("settings-locked-phone");
+  await page.goto(`${fleet.url}/#/settings/page`);
+  await page.getByText("web.session_idle = 25m").waitFor();
+  assert.equal(await page.getByLabel(/^Session idle/).inputValue(), "25");
+  await page.goto(`${fleet.url}/#/settings/hub`);
+  await page.getByText('leafnodes.remotes[0].urls = ["nats-leaf://127.0.0.1:1"]').waitFor(); // the file knows of no hub
+  await page.goto(`${fleet.url}/#/settings/accounts`);
   await page.getByText("Locked: set by PETIOLE_ACCOUNTS__0__USERS").first().waitFor();
+  await page.getByText("fleet-device").first().waitFor();
   assert.equal(await page.getByRole("button", { name: "Add to Users" }).isDisabled(), true);
+  assert.doesNotMatch((await page.locator("main").textContent())!, /not to be seen/);
+  await visit.shot("settings-locked-users-phone");
+  const before = await fleet.settings();
+  await page.goto(`${fleet.url}/#/settings/device`);
+  await page.getByLabel(/^Log level/).selectOption({ label: "debug" });
+  await page.getByRole("button", { name: "Review and apply" }).click();
+  await page.getByRole("button", { name: "Apply", exact: true }).click();
+  await page
+    .getByText(/^Saved/)
+    .first()
+    .waitFor();
+  assert.deepEqual(await fleet.settings(), { ...before, log_level: "debug" }, "the file has nothing of the environment");
 });
 
 test("JSON: a mistake is told with line and column, a setting the device refuses with its place; what is good is taken", async () => {

@@ -150,7 +150,7 @@ test("settings on trial: the page opens anew, and whoever logs in again sees the
   assert.equal((await owner.put("/api/settings", view)).status, 200);
   await page.getByText("The login ended").waitFor();
   await logIn(page, OWNER);
-  const countdown = page.getByRole("timer");
+  const countdown = page.getByRole("timer").filter({ hasText: "taken back" });
   await countdown.waitFor();
   assert.match(await countdown.innerText(), /taken back in (?:1 min \d+ s|\d+ s)\.$/);
   await visit.isSound();

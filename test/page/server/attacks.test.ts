@@ -149,6 +149,12 @@ test("a session ends when it is idle, when it is old, at the logout, and with a 
   assert.equal((await idle.get("/api/status")).status, 200);
   device.clock.advance(15 * 60_000);
   assert.equal((await idle.get("/api/status")).status, 401, "idle");
+  const polling = await device.loggedIn(VIEWER);
+  for (let i = 0; i < 3; i++) {
+    device.clock.advance(6 * 60_000);
+    const { status } = await polling.get("/api/status", { "X-Petiole-Unattended": "1" });
+    assert.equal(status, i < 2 ? 200 : 401, "what the page asks for by itself keeps nobody logged in");
+  }
   const old = await device.loggedIn(VIEWER);
   for (let i = 0; i < 4; i++) {
     device.clock.advance(14 * 60_000);

@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { test } from "node:test";
+import { readOverrides } from "#config/overrides.ts";
+import { settingsSchema } from "#config/settings.ts";
+import { inForce } from "#live/in-force.ts";
 import { type Browser, OWNER, startWebDevice, TECHNICIAN, type WebDevice } from "../../support/web-device.ts";
 
 /** Hashes already, or each test would make them. */
@@ -126,7 +129,7 @@ test("a key that an environment variable decides is locked, and the variable is 
   await using device = await startWebDevice({ settings: SETTINGS, environment: { DEVICE_NAME: "gw-fleet" } });
   const owner = await device.claimed();
   const view = (await owner.get("/api/settings")).json;
-  assert.deepEqual(view.overridden, [{ path: "server_name", variable: "DEVICE_NAME" }]);
+  assert.deepEqual(view.overridden, [{ path: "server_name", variable: "DEVICE_NAME", value: "gw-fleet" }]);
   view.document.server_name = "gw-mine";
   const answer = await owner.put("/api/settings", view);
   assert.equal(answer.status, 400);
@@ -223,4 +226,26 @@ test("a change to the file by hand is seen by the page and not written over", as
   const seen = await load(owner);
   assert.equal(seen.document.server_name, "gw-hand");
   assert.equal(seen.restart_needed, true);
+});
+
+test("what environment variables decide is shown without a secret, even one that was put where a file is wanted", () => {
+  const seed = `SU${"AB7Q".repeat(14)}`;
+  const environment = {
+    HUB_URLS: "tls://sesame@hub.example.com,tls://ann:sesame@hub.example.com,wss://hub.example.com/?token=sesame",
+    HUB_CREDENTIALS: `-----BEGIN USER NKEY SEED-----\n${seed}\n`,
+    PETIOLE_LEAFNODES__REMOTES__0__NKEY: seed,
+    PETIOLE_LEAFNODES__REMOTES__0__PASSWORD: "sesame",
+    PETIOLE_LEAFNODES__REMOTES__0__PROXY: '{"url": "http://ann:sesame@proxy.example.com:3128", "password": "sesame"}',
+    PETIOLE_LEAFNODES__REMOTES__1: `{"urls": "tls://hub.example.com", "credentials": "/x/${seed}", "passwort": "sesame"}`,
+    PETIOLE_ACCOUNTS: '[{"name": "A", "users": [{"user": "ann", "password": "sesame"}, {"user": "ben", "token": "sesame"}]}]',
+    PETIOLE_SERVER_NAME: '{"sesame?": "sesame"}',
+  };
+  const { list, faults } = readOverrides(environment, settingsSchema.node);
+  assert.deepEqual(faults, []);
+  const shown = inForce({}, list);
+  assert.equal(shown.length, list.length);
+  assert.doesNotMatch(JSON.stringify(shown), /sesame|AB7Q/);
+  assert.match(JSON.stringify(shown), /tls:\/\/\*\*\*@hub\.example\.com/);
+  const path = { HUB_CREDENTIALS: "/data/secrets/hub.creds" };
+  assert.equal(inForce({}, readOverrides(path, settingsSchema.node).list)[0]?.value, "/data/secrets/hub.creds");
 });

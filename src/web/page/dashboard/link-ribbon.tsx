@@ -26,6 +26,8 @@ export function LinkRibbon({ moves, now }: LinkRibbonProps) {
   const at = Date.parse(now);
   const minute = Math.ceil(at / MINUTE_MS) * MINUTE_MS; // the hours below stand still for a minute; what is known ends now
   const { pieces, upShare, knownMs } = useMemo(() => ribbonPieces(moves, minute - DAY_MS, at), [moves, minute, at]);
+  // Infinity: nothing is recorded yet.
+  const begin = moves.reduce((least, move) => Math.min(least, Date.parse(move.at)), Infinity);
   const short = (time: number) => format.clock(time).slice(0, 5);
   const share =
     upShare === null
@@ -52,6 +54,7 @@ export function LinkRibbon({ moves, now }: LinkRibbonProps) {
           <span key={part}>{short(minute - part * DAY_MS)}</span>
         ))}
       </div>
+      {begin > minute - DAY_MS && begin < Infinity && <p class="dash-soft">{text("no_record", { time: short(begin) })}</p>}
     </figure>
   );
 }

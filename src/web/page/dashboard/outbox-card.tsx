@@ -90,8 +90,8 @@ function Lanes({ lanes, isReady }: { readonly lanes: readonly LaneReport[]; read
 const OLD_SECONDS = 10;
 
 /** In milliseconds; 0: not worth a word. */
-function oldest({ oldest_seconds = null }: LaneReport): number {
-  return oldest_seconds !== null && oldest_seconds >= OLD_SECONDS ? oldest_seconds * 1000 : 0;
+function oldest({ depth, oldest_seconds = null }: LaneReport): number {
+  return depth > 0 && oldest_seconds !== null && oldest_seconds >= OLD_SECONDS ? oldest_seconds * 1000 : 0;
 }
 
 interface LedgerProps {

@@ -30,7 +30,7 @@ export function usePolled<T>(path: string | null, periodMs: number): Polled<T> {
       if (isUnderWay || document.hidden) return;
       isUnderWay = true;
       try {
-        setValue(await api.get<T>(path, ending.signal));
+        setValue(await api.get<T>(path, { signal: ending.signal, isUnattended: true }));
         setError(undefined);
       } catch (cause) {
         if (ending.signal.aborted) return;

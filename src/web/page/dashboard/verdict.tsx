@@ -6,6 +6,7 @@ import { Link } from "../shell/route.tsx";
 import { hasRole, useSession } from "../shell/session.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { useText } from "../words/catalogue.ts";
+import { useColon } from "../words/colon.ts";
 import { linkFaultWords } from "./link-words.ts";
 import { ledgerWords } from "./outbox-words.ts";
 import { troubleWords } from "./trouble-words.ts";
@@ -76,13 +77,18 @@ export function Verdict({ status }: VerdictProps) {
 
 function TroubleItem({ trouble }: { readonly trouble: Trouble }) {
   const text = useText(words);
+  const colon = useColon();
   return (
     <li class={`dash-trouble tone-${trouble.tone}`}>
       <Icon name={trouble.tone} />
       <div>
         <p class="dash-trouble-what">{trouble.text}</p>
         <p>
-          <b>{text("what_to_do")}:</b> {trouble.remedy}
+          <b>
+            {text("what_to_do")}
+            {colon}
+          </b>
+          {trouble.remedy}
         </p>
       </div>
     </li>

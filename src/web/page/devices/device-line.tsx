@@ -5,6 +5,7 @@ import { visible } from "../messages/visible.ts";
 import { Badge } from "../ui/badge.tsx";
 import { Button } from "../ui/button.tsx";
 import { useText } from "../words/catalogue.ts";
+import { useColon } from "../words/colon.ts";
 import type { PluggedDevice } from "./plugged-device.ts";
 import { pluggedWords } from "./plugged-words.ts";
 
@@ -14,6 +15,7 @@ interface DeviceLineProps {
 }
 
 export function DeviceLine({ device, onGuess }: DeviceLineProps) {
+  const colon = useColon();
   const text = useText(pluggedWords);
   const { port, holder } = device;
   return (
@@ -26,7 +28,9 @@ export function DeviceLine({ device, onGuess }: DeviceLineProps) {
           <>
             <br />
             <span class="dev-soft">
-              {text("identity")}: <Raw text={device.identity} isMono />
+              {text("identity")}
+              {colon}
+              <Raw text={device.identity} isMono />
             </span>
           </>
         )}

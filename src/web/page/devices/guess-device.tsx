@@ -60,7 +60,7 @@ export function GuessDevice({ device, onClose }: GuessDeviceProps) {
       <Card title={text("guessing", { path: visible(device.path) })} lead={<Raw text={device.product ?? device.identity} />}>
         {error !== undefined ? (
           <Notice tone="bad" title={text("guess_failed")} isAlert>
-            {typeof error === "string" ? error : error.message}
+            <span lang="en">{typeof error === "string" ? error : error.message}</span>
           </Notice>
         ) : (
           proposals === undefined && (

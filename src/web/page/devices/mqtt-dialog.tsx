@@ -90,7 +90,7 @@ export function MqttDialog({ client, onClose, onChange }: MqttDialogProps) {
     >
       {error !== undefined && (
         <Notice tone="bad" isAlert>
-          {error.message}
+          <span lang="en">{error.message}</span>
         </Notice>
       )}
       <Facts

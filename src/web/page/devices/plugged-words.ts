@@ -14,7 +14,7 @@ export const pluggedWords = catalogue({
   which_lead: {
     en: "Unplug the device, count to three, plug it in again. This page says which one it is.",
     de: "Das Gerät ausstecken, bis drei zählen, wieder einstecken. Diese Seite sagt, welches es ist.",
-    fr: "Débrancher l'appareil, compter jusqu'à trois, le rebrancher. Cette page dit lequel c'est.",
+    fr: "Débrancher l’appareil, compter jusqu’à trois, le rebrancher. Cette page dit lequel c’est.",
     es: "Desenchufe el equipo, cuente hasta tres y enchúfelo de nuevo. Esta página dice cuál es.",
     pt: "Desconecte o dispositivo, conte até três, conecte de novo. Esta página diz qual é.",
     zh: "拔下设备，数到三，再插上。本页会指出是哪一个。",
@@ -44,7 +44,7 @@ export const pluggedWords = catalogue({
     pt: "{path} foi desconectado. Conecte de novo.",
     zh: "{path} 已拔下。请再插上。",
   },
-  found: { en: "It is this one", de: "Dieses ist es", fr: "C'est celui-ci", es: "Es este", pt: "É este", zh: "就是它" },
+  found: { en: "It is this one", de: "Dieses ist es", fr: "C’est celui-ci", es: "Es este", pt: "É este", zh: "就是它" },
   lost: {
     en: "The connection to the device broke; trying again",
     de: "Die Verbindung zum Gerät ist abgerissen; neuer Versuch",
@@ -113,7 +113,7 @@ export const pluggedWords = catalogue({
   missing: {
     en: "Port {port} has no device",
     de: "Port {port} hat kein Gerät",
-    fr: "Le port {port} n'a pas d'appareil",
+    fr: "Le port {port} n’a pas d’appareil",
     es: "El puerto {port} no tiene equipo",
     pt: "A porta {port} não tem dispositivo",
     zh: "串口 {port} 没有设备",
@@ -123,7 +123,7 @@ export const pluggedWords = catalogue({
     de: "Geräte lassen sich nicht auflisten",
     fr: "Impossible de lister les appareils",
     es: "No se pueden listar los equipos",
-    pt: "Não se conseguem listar os dispositivos",
+    pt: "Não foi possível listar os dispositivos",
     zh: "无法列出设备",
   },
   guess: {
@@ -136,7 +136,7 @@ export const pluggedWords = catalogue({
   },
   guessing: {
     en: "Listening to {path}",
-    de: "{path} wird belauscht",
+    de: "{path} wird abgehört",
     fr: "Écoute de {path}",
     es: "Escuchando {path}",
     pt: "Escutando {path}",
@@ -161,9 +161,9 @@ export const pluggedWords = catalogue({
   guess_failed: {
     en: "That did not work",
     de: "Das ging nicht",
-    fr: "Cela n'a pas marché",
+    fr: "Cela n’a pas marché",
     es: "No funcionó",
-    pt: "Não resultou",
+    pt: "Não funcionou",
     zh: "未成功",
   },
   no_proposal: {
@@ -171,15 +171,15 @@ export const pluggedWords = catalogue({
     de: "Nichts Sinnvolles war zu hören",
     fr: "Rien de sensé entendu",
     es: "No se oyó nada con sentido",
-    pt: "Não se ouviu nada com sentido",
+    pt: "Nada que faça sentido foi ouvido",
     zh: "未听到有意义的数据",
   },
   no_proposal_hint: {
     en: "Check that the device is on and sends by itself. A device that waits to be asked (Modbus) must be set up by hand.",
     de: "Prüfen, ob das Gerät an ist und von selbst sendet. Eines, das gefragt werden will (Modbus), ist von Hand einzurichten.",
-    fr: "Vérifier que l'appareil est allumé et émet de lui-même. S'il attend des questions (Modbus), le configurer à la main.",
+    fr: "Vérifier que l’appareil est allumé et émet de lui-même. S’il attend des questions (Modbus), le configurer à la main.",
     es: "Compruebe que esté encendido y envíe solo. Si espera preguntas (Modbus), configúrelo a mano.",
-    pt: "Verificar se está conectado e envia sozinho. Se espera perguntas (Modbus), configurar à mão.",
+    pt: "Verifique se o dispositivo está ligado e envia sozinho. Se ele espera ser consultado (Modbus), configure manualmente.",
     zh: "检查设备已开机并会主动发送。需要轮询的设备（Modbus）须手动设置。",
   },
   proposal: {
@@ -243,7 +243,7 @@ export const pluggedWords = catalogue({
     de: "Es wurde nicht eingerichtet",
     fr: "Pas configuré",
     es: "No se configuró",
-    pt: "Não se configurou",
+    pt: "Não foi configurado",
     zh: "未设置",
   },
 });

@@ -101,7 +101,7 @@ export function Plugged() {
       {state === "lost" && <Notice tone="look">{text("lost")}</Notice>}
       {state === "refused" && (
         <Notice tone="bad" isAlert>
-          {error?.message}
+          <span lang="en">{error?.message}</span>
         </Notice>
       )}
       {listing !== undefined && (

@@ -63,7 +63,7 @@ function LiveFrames({ port }: { readonly port: string }) {
     >
       {state === "refused" && (
         <Notice tone="bad" isAlert>
-          {error?.message}
+          <span lang="en">{error?.message}</span>
         </Notice>
       )}
       {skipped > 0 && <p class="dev-soft">{text("skipped", { n: skipped })}</p>}

@@ -79,9 +79,9 @@ export function ProposalCard({ proposal, number }: ProposalCardProps) {
           </Field>
           {adding.at === "failed" && (
             <Notice tone="bad" title={text("add_failed")} isAlert>
-              {adding.error.message}
+              <span lang="en">{adding.error.message}</span>
               {adding.error.faults.map((fault) => (
-                <p key={fault.path}>
+                <p key={fault.path} lang="en">
                   {fault.path}: {fault.wanted}. {fault.remedy}
                 </p>
               ))}

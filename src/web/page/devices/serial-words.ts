@@ -14,14 +14,14 @@ export const serialWords = catalogue({
   none_hint: {
     en: "Plug a device in and find out which one it is.",
     de: "Ein Gerät einstecken und herausfinden, welches es ist.",
-    fr: "Brancher un appareil et trouver lequel c'est.",
+    fr: "Brancher un appareil et trouver lequel c’est.",
     es: "Enchufe un equipo y averigüe cuál es.",
     pt: "Conecte um dispositivo e descubra qual é.",
     zh: "插入设备并查找是哪一个。",
   },
   working: { en: "working", de: "in Betrieb", fr: "en marche", es: "en marcha", pt: "funcionando", zh: "正常" },
   silent: { en: "silent", de: "stumm", fr: "muet", es: "callado", pt: "silenciosa", zh: "无数据" },
-  troubled: { en: "troubled", de: "gestört", fr: "perturbé", es: "con fallos", pt: "com falhas", zh: "异常" },
+  troubled: { en: "troubled", de: "gestört", fr: "en défaut", es: "con fallos", pt: "com falhas", zh: "异常" },
   absent: {
     en: "not plugged in",
     de: "nicht eingesteckt",
@@ -30,7 +30,7 @@ export const serialWords = catalogue({
     pt: "não conectado",
     zh: "未插入",
   },
-  opening: { en: "being opened", de: "wird geöffnet", fr: "s'ouvre", es: "abriéndose", pt: "abrindo", zh: "正在打开" },
+  opening: { en: "being opened", de: "wird geöffnet", fr: "s’ouvre", es: "abriéndose", pt: "abrindo", zh: "正在打开" },
   waiting: {
     en: "failed, tried again soon",
     de: "gescheitert, neuer Versuch folgt",
@@ -43,9 +43,9 @@ export const serialWords = catalogue({
   paused: {
     en: "Not read for now: what comes after it is full.",
     de: "Wird gerade nicht gelesen: Was danach kommt, ist voll.",
-    fr: "Pas lu pour l'instant : la suite est pleine.",
+    fr: "Pas lu pour l’instant : la suite est pleine.",
     es: "No se lee por ahora: lo que sigue está lleno.",
-    pt: "Não se lê por enquanto: o que vem a seguir está cheio.",
+    pt: "Leitura suspensa por enquanto: o que vem depois está cheio.",
     zh: "暂停读取：下游已满。",
   },
   device: { en: "Device", de: "Gerät", fr: "Appareil", es: "Equipo", pt: "Dispositivo", zh: "设备" },
@@ -127,7 +127,7 @@ export const serialWords = catalogue({
   listening: {
     en: "Listening …",
     de: "Es wird gelauscht …",
-    fr: "À l'écoute …",
+    fr: "À l’écoute …",
     es: "Escuchando …",
     pt: "Escutando …",
     zh: "正在监听 …",
@@ -135,9 +135,9 @@ export const serialWords = catalogue({
   nothing: {
     en: "Nothing has come yet",
     de: "Noch ist nichts gekommen",
-    fr: "Rien n'est encore venu",
+    fr: "Rien n’est encore venu",
     es: "Aún no ha llegado nada",
-    pt: "Ainda nada chegou",
+    pt: "Nada chegou ainda",
     zh: "尚无数据",
   },
   skipped: {
@@ -145,7 +145,7 @@ export const serialWords = catalogue({
     de: "{n} weitere waren zu schnell zum Zeigen",
     fr: "{n} de plus, trop rapides",
     es: "{n} más pasaron demasiado deprisa",
-    pt: "mais {n} passaram depressa demais",
+    pt: "mais {n} passaram rápido demais para mostrar",
     zh: "另有 {n} 条过快未显示",
   },
   pause: { en: "Pause", de: "Anhalten", fr: "Pause", es: "Pausar", pt: "Pausar", zh: "暂停" },
@@ -153,7 +153,7 @@ export const serialWords = catalogue({
   list: {
     en: "Frames, the latest first",
     de: "Telegramme, das neueste zuerst",
-    fr: "Trames, la plus récente d'abord",
+    fr: "Trames, la plus récente d’abord",
     es: "Tramas, la última primero",
     pt: "Quadros, o último primeiro",
     zh: "帧，最新在前",

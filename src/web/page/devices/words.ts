@@ -26,9 +26,9 @@ export const words = catalogue({
   asking: {
     en: "Asking the device …",
     de: "Das Gerät wird gefragt …",
-    fr: "Question à l'appareil …",
+    fr: "Question à l’appareil …",
     es: "Preguntando al equipo …",
-    pt: "Perguntando ao dispositivo …",
+    pt: "Consultando o dispositivo …",
     zh: "正在查询 …",
   },
   search: {
@@ -44,7 +44,7 @@ export const words = catalogue({
   by_seen: {
     en: "last heard first",
     de: "zuletzt gehört zuerst",
-    fr: "dernier entendu d'abord",
+    fr: "dernier entendu d’abord",
     es: "último oído primero",
     pt: "último ouvido primeiro",
     zh: "最近活动在前",
@@ -52,7 +52,7 @@ export const words = catalogue({
   by_quiet: {
     en: "longest quiet first",
     de: "am längsten still zuerst",
-    fr: "silencieux d'abord",
+    fr: "silencieux d’abord",
     es: "callados primero",
     pt: "silenciosos primeiro",
     zh: "最久静默在前",
@@ -60,7 +60,7 @@ export const words = catalogue({
   by_rate: {
     en: "busiest first",
     de: "die Eifrigsten zuerst",
-    fr: "les plus actifs d'abord",
+    fr: "les plus actifs d’abord",
     es: "más activos primero",
     pt: "mais ativos primeiro",
     zh: "最活跃在前",
@@ -68,7 +68,7 @@ export const words = catalogue({
   by_queue: {
     en: "longest queue first",
     de: "längste Schlange zuerst",
-    fr: "plus longue file d'abord",
+    fr: "plus longue file d’abord",
     es: "cola más larga primero",
     pt: "fila mais longa primeiro",
     zh: "队列最长在前",
@@ -79,14 +79,14 @@ export const words = catalogue({
     fr: "{shown} sur {n|appareil|appareils}",
     es: "{shown} de {n|equipo|equipos}",
     pt: "{shown} de {n|dispositivo|dispositivos}",
-    zh: "{n} 台设备中的 {shown} 台",
+    zh: "显示 {shown} 台，共 {n} 台设备",
   },
   left_out: {
     en: "{n} more are connected than this list holds.",
     de: "{n} weitere sind verbunden, mehr als die Liste fasst.",
-    fr: "{n} de plus que la liste n'en contient sont connectés.",
+    fr: "{n} de plus que la liste n’en contient sont connectés.",
     es: "Hay {n} más conectados de los que caben en la lista.",
-    pt: "Há mais {n} conectados do que cabem na lista.",
+    pt: "Mais {n} estão conectados além dos que cabem na lista.",
     zh: "另有 {n} 台已连接，超出列表容量。",
   },
   more: {
@@ -108,7 +108,7 @@ export const words = catalogue({
   off_hint: {
     en: "It can be switched on in the settings.",
     de: "In den Einstellungen lässt er sich einschalten.",
-    fr: "On l'active dans les réglages.",
+    fr: "On l’active dans les réglages.",
     es: "Se activa en los ajustes.",
     pt: "Ative-o nas configurações.",
     zh: "可在设置中启用。",
@@ -204,7 +204,7 @@ export const words = catalogue({
     de: "Gesendet, von ihm nicht bestätigt",
     fr: "Envoyés, pas confirmés par lui",
     es: "Enviados, sin confirmar",
-    pt: "Enviadas, por confirmar",
+    pt: "Enviadas, ainda não confirmadas",
     zh: "已发送未确认",
   },
   session: { en: "Session", de: "Sitzung", fr: "Session", es: "Sesión", pt: "Sessão", zh: "会话" },
@@ -213,7 +213,7 @@ export const words = catalogue({
     de: "bleibt erhalten, wenn es weg ist",
     fr: "gardée en son absence",
     es: "se guarda en su ausencia",
-    pt: "guarda-se na ausência",
+    pt: "é mantida na ausência",
     zh: "离线时保留",
   },
   session_lost: {
@@ -221,7 +221,7 @@ export const words = catalogue({
     de: "endet mit der Verbindung",
     fr: "finit avec la connexion",
     es: "acaba con la conexión",
-    pt: "acaba com a conexão",
+    pt: "termina com a conexão",
     zh: "随连接结束",
   },
   encryption: { en: "Encryption", de: "Verschlüsselung", fr: "Chiffrement", es: "Cifrado", pt: "Criptografia", zh: "加密" },
@@ -232,7 +232,7 @@ export const words = catalogue({
     de: "Von ihm noch nicht gelesen",
     fr: "Pas encore lu par lui",
     es: "Pendiente de leer",
-    pt: "Por ler",
+    pt: "A serem lidas por ele",
     zh: "待其读取",
   },
   answer_time: {

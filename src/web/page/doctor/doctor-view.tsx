@@ -1,5 +1,6 @@
 // The examination, live: a button, the steps as they are taken, what to mend first, and a line for head office.
 
+import { useContext } from "preact/hooks";
 import { Button } from "../ui/button.tsx";
 import { Card } from "../ui/card.tsx";
 import { Copy } from "../ui/copy.tsx";
@@ -8,6 +9,7 @@ import { Notice } from "../ui/notice.tsx";
 import { Qr } from "../ui/qr.tsx";
 import { View } from "../ui/view.tsx";
 import { useText } from "../words/catalogue.ts";
+import { LanguageContext } from "../words/languages.ts";
 import { type Examination, stepUnderWay, textOf } from "./examination.ts";
 import { FindingBlock, StepList, TONES, useStepName } from "./step-list.tsx";
 import { useExamination } from "./use-examination.ts";
@@ -15,6 +17,7 @@ import { words } from "./words.ts";
 
 export function DoctorView() {
   const text = useText(words);
+  const isForeign = useContext(LanguageContext).language !== "en";
   const { examination, run, stop } = useExamination();
   const { state, steps, failure } = examination;
   const action =
@@ -33,14 +36,14 @@ export function DoctorView() {
       {state === "idle" && <Empty icon="doctor" title={text("not_yet")} hint={text("not_yet_hint")} />}
       {state === "failed" && (
         <Notice tone="bad" isAlert title={text("failed")}>
-          {failure}
+          <span lang="en">{failure}</span>
         </Notice>
       )}
       {state === "stopped" && <Notice tone="idle" title={text("stopped")} />}
       <Result examination={examination} />
       {steps.length > 0 && (
         <>
-          <p class="doctor-note">{text("in_english")}</p>
+          {isForeign && <p class="doctor-note">{text("in_english")}</p>}
           <StepList examination={examination} />
         </>
       )}

@@ -31,7 +31,11 @@ export function FactsFold({ facts, isOpen }: { readonly facts: Facts; readonly i
           ))}
         </ol>
       )}
-      {entries.length > 0 && <FactList items={entries.map(([name, value]) => [name.replaceAll("_", " "), shown(value)])} />}
+      {entries.length > 0 && (
+        <div lang="en">
+          <FactList items={entries.map(([name, value]) => [name.replaceAll("_", " "), shown(value)])} />
+        </div>
+      )}
     </details>
   );
 }

@@ -72,8 +72,8 @@ export const words = catalogue({
     zh: "无法完成诊断",
   },
   fine: { en: "fine", de: "gut", fr: "bien", es: "bien", pt: "bem", zh: "正常" },
-  warning: { en: "look at it", de: "ansehen", fr: "à voir", es: "mirar", pt: "ver", zh: "注意" },
-  broken: { en: "broken", de: "kaputt", fr: "en panne", es: "roto", pt: "com falha", zh: "故障" },
+  warning: { en: "look at it", de: "ansehen", fr: "à voir", es: "revisar", pt: "atenção", zh: "注意" },
+  broken: { en: "broken", de: "gestört", fr: "en panne", es: "con fallo", pt: "com falha", zh: "故障" },
   skipped: { en: "skipped", de: "ausgelassen", fr: "sauté", es: "omitido", pt: "pulado", zh: "跳过" },
   all_fine: {
     en: "Everything is fine",
@@ -101,9 +101,9 @@ export const words = catalogue({
   },
   counts: {
     en: "{broken} broken, {warning} to look at, {fine} fine, {skipped} skipped",
-    de: "{broken} kaputt, {warning} ansehen, {fine} gut, {skipped} ausgelassen",
+    de: "{broken} gestört, {warning} ansehen, {fine} gut, {skipped} ausgelassen",
     fr: "{broken} en panne, {warning} à voir, {fine} bien, {skipped} sautés",
-    es: "{broken} rotos, {warning} por mirar, {fine} bien, {skipped} omitidos",
+    es: "{broken} con fallo, {warning} por revisar, {fine} bien, {skipped} omitidos",
     pt: "{broken} com falha, {warning} a ver, {fine} bem, {skipped} pulados",
     zh: "故障 {broken}，注意 {warning}，正常 {fine}，跳过 {skipped}",
   },
@@ -179,12 +179,12 @@ export const words = catalogue({
     zh: "全部结果（文本）：",
   },
   in_english: {
-    en: "Findings are in English, as in the log.",
-    de: "Befunde sind auf Englisch, wie im Protokoll.",
-    fr: "Les constats sont en anglais, comme dans le journal.",
-    es: "Los hallazgos están en inglés, como en el registro.",
-    pt: "Os achados estão em inglês, como no registro.",
-    zh: "诊断结果为英文，与日志一致。",
+    en: "What is set small is in the device’s own words, which are English.",
+    de: "Das Kleingedruckte sind die Worte des Geräts, auf Englisch.",
+    fr: "Ce qui est en petit, ce sont les mots de l’appareil, en anglais.",
+    es: "Lo que va en letra pequeña son las palabras del equipo, en inglés.",
+    pt: "O que está em letra pequena são as palavras do dispositivo, em inglês.",
+    zh: "小字为设备原文（英文）。",
   },
 });
 
@@ -287,7 +287,7 @@ export const stepWords = catalogue({
     fr: "Flux qui confirment",
     es: "Flujos que confirman",
     pt: "Fluxos que confirmam",
-    zh: "确认用的流",
+    zh: "用于确认的流",
   },
   disk: { en: "The disk", de: "Der Speicher", fr: "Le disque", es: "El disco", pt: "O disco", zh: "磁盘" },
   card: {

@@ -24,7 +24,7 @@ export const explainWords = catalogue({
     de: "Ein Subject des Systems: wird nie aufbewahrt.",
     fr: "Un sujet du système : jamais conservé.",
     es: "Un subject del sistema: nunca se guarda.",
-    pt: "Um assunto do sistema: nunca se guarda.",
+    pt: "Um assunto do sistema: nunca é guardado.",
     zh: "系统主题：从不保存。",
   },
   rule: { en: "Rule", de: "Regel", fr: "Règle", es: "Regla", pt: "Regra", zh: "规则" },
@@ -33,7 +33,7 @@ export const explainWords = catalogue({
     de: "Nr. {n}, Klasse „{class}“",
     fr: "n° {n}, classe « {class} »",
     es: "n.º {n}, clase «{class}»",
-    pt: "n.º {n}, classe «{class}»",
+    pt: "nº {n}, classe “{class}”",
     zh: "第 {n} 条，类别“{class}”",
   },
   no_rule: {
@@ -56,7 +56,7 @@ export const explainWords = catalogue({
   durable: {
     en: "if its sender asks for it (QoS 1 or 2)",
     de: "wenn der Absender es verlangt (QoS 1 oder 2)",
-    fr: "si l'émetteur le demande (QoS 1 ou 2)",
+    fr: "si l’émetteur le demande (QoS 1 ou 2)",
     es: "si el emisor lo pide (QoS 1 o 2)",
     pt: "se quem envia o pedir (QoS 1 ou 2)",
     zh: "发送者要求时（QoS 1 或 2）",
@@ -64,16 +64,16 @@ export const explainWords = catalogue({
   always: {
     en: "always, until the hub has it",
     de: "immer, bis der Hub sie hat",
-    fr: "toujours, jusqu'à ce que le hub l'ait",
+    fr: "toujours, jusqu’à ce que le hub l’ait",
     es: "siempre, hasta que lo tenga el hub",
-    pt: "sempre, até o hub a ter",
+    pt: "sempre, até o hub a receber",
     zh: "始终，直到中心收到",
   },
   confirmed: { en: "Confirmed", de: "Bestätigt", fr: "Confirmé", es: "Se confirma", pt: "Confirmada", zh: "确认" },
   accepted: {
     en: "when the hub has accepted it",
     de: "wenn der Hub sie angenommen hat",
-    fr: "quand le hub l'a accepté",
+    fr: "quand le hub l’a accepté",
     es: "cuando el hub lo acepta",
     pt: "quando o hub a aceita",
     zh: "中心接收后",
@@ -81,7 +81,7 @@ export const explainWords = catalogue({
   stored: {
     en: "when a stream at the hub has stored it",
     de: "wenn ein Stream am Hub sie gespeichert hat",
-    fr: "quand un flux du hub l'a stocké",
+    fr: "quand un flux du hub l’a stocké",
     es: "cuando un stream del hub lo guarda",
     pt: "quando um stream do hub a guarda",
     zh: "中心的流存储后",
@@ -89,7 +89,7 @@ export const explainWords = catalogue({
   auto: {
     en: "when the hub has accepted it; where a stream takes it, when that has stored it",
     de: "wenn der Hub sie angenommen hat; wo ein Stream sie nimmt, wenn dieser sie gespeichert hat",
-    fr: "quand le hub l'a accepté ; si un flux le prend, quand il l'a stocké",
+    fr: "quand le hub l’a accepté ; si un flux le prend, quand il l’a stocké",
     es: "cuando el hub lo acepta; si lo toma un stream, cuando lo guarda",
     pt: "quando o hub a aceita; se um stream a recebe, quando a guarda",
     zh: "中心接收后；若有流接收，则在其存储后",
@@ -106,7 +106,7 @@ export const explainWords = catalogue({
   nobody: {
     en: "nobody listens",
     de: "niemand hört darauf",
-    fr: "personne n'écoute",
+    fr: "personne n’écoute",
     es: "nadie escucha",
     pt: "ninguém escuta",
     zh: "无人订阅",
@@ -122,7 +122,7 @@ export const explainWords = catalogue({
   now: {
     en: "somebody listens",
     de: "jemand hört darauf",
-    fr: "quelqu'un écoute",
+    fr: "quelqu’un écoute",
     es: "alguien escucha",
     pt: "alguém escuta",
     zh: "有人订阅",
@@ -130,7 +130,7 @@ export const explainWords = catalogue({
   before: {
     en: "no link; somebody listened when there was one",
     de: "keine Verbindung; zuletzt hörte jemand darauf",
-    fr: "pas de liaison ; quelqu'un écoutait avant",
+    fr: "pas de liaison ; quelqu’un écoutait avant",
     es: "sin enlace; antes alguien escuchaba",
     pt: "sem conexão; antes alguém escutava",
     zh: "无链路；此前有人订阅",
@@ -138,7 +138,7 @@ export const explainWords = catalogue({
   never_heard: {
     en: "nobody listens",
     de: "niemand hört darauf",
-    fr: "personne n'écoute",
+    fr: "personne n’écoute",
     es: "nadie escucha",
     pt: "ninguém escuta",
     zh: "无人订阅",
@@ -154,7 +154,7 @@ export const explainWords = catalogue({
   may_not: {
     en: "may not pass",
     de: "darf nicht durch",
-    fr: "n'a pas le droit de passer",
+    fr: "n’a pas le droit de passer",
     es: "no puede pasar",
     pt: "não pode passar",
     zh: "不允许通过",

@@ -63,7 +63,7 @@ export function Explain({ subject, onSubject }: ExplainProps) {
       </form>
       {error !== undefined && (
         <Notice tone="bad" isAlert>
-          {error.message}
+          <span lang="en">{error.message}</span>
         </Notice>
       )}
       <div role="status">{explained !== undefined && <Answer explained={explained} />}</div>

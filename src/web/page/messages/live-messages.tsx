@@ -82,7 +82,8 @@ export function LiveMessages({ onAsk }: LiveMessagesProps) {
         {skipped > 0 && <span>{text("skipped", { n: skipped })}</span>}
       </div>
       {shown.length === 0 ? (
-        state !== "refused" && <Empty icon="messages" title={text("nothing")} hint={text("nothing_hint")} />
+        state !== "refused" &&
+        state !== "opening" && <Empty icon="messages" title={text("nothing")} hint={text("nothing_hint")} />
       ) : (
         <ul class="msg-list" aria-label={text("list")}>
           {shown.slice(0, count).map((message) => (

@@ -108,7 +108,7 @@ export function SendTest({ subject, onSubject }: SendTestProps) {
       </form>
       {error !== undefined && (
         <Notice tone="bad" title={text("not_sent")} isAlert>
-          {error.message}
+          <span lang="en">{error.message}</span>
         </Notice>
       )}
       <div role="status">{sent !== undefined && <Result sent={sent} />}</div>

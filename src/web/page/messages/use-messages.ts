@@ -37,6 +37,7 @@ export function useMessages(filter: string, isPaused: boolean): Messages {
     gathered.current = [];
     setShown([]);
     setSkipped(0);
+    setState("opening"); // what passes before the device knows what is wanted is not seen
     const stream = api.stream(
       `/api/messages?subject=${encodeURIComponent(filter)}`,
       (event, data) => {

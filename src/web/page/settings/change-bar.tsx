@@ -5,6 +5,7 @@ import { go, Link } from "../shell/route.tsx";
 import { Button } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/confirm-dialog.tsx";
 import { Icon } from "../ui/icon.tsx";
+import { useRoom } from "../ui/make-room.ts";
 import { useText } from "../words/catalogue.ts";
 import type { PlacedFault } from "./place-faults.ts";
 import type { SettingsHandle } from "./use-settings.ts";
@@ -23,6 +24,7 @@ interface ChangeBarProps {
 export function ChangeBar({ settings, faults, isReady, isText, wayTo }: ChangeBarProps) {
   const text = useText(words);
   const [asks, setAsks] = useState(false);
+  const room = useRoom("--room-foot");
   if (!settings.isDirty) return null;
   const { judgement, checkFailure } = settings;
   const state =
@@ -32,7 +34,7 @@ export function ChangeBar({ settings, faults, isReady, isText, wayTo }: ChangeBa
         : `${text("check_failed")}: ${checkFailure}`
       : text("changes", { n: judgement.changes.length });
   return (
-    <section class="set-bar" aria-label={text("bar")}>
+    <section class="set-bar" ref={room} aria-label={text("bar")}>
       <p class="set-bar-words" role="status">
         {faults.length > 0 ? (
           <>

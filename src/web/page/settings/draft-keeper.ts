@@ -1,29 +1,22 @@
-// Changes that were not saved yet, kept while their author looks at another view. In the browser's memory alone: there may be secrets
-// among them.
+// Changes that were not saved yet, kept while their author looks at another view or logs in anew. In the session's memory, which goes
+// with a log-out and with anybody else's login: there may be secrets among them.
 
 import type { Json } from "./json.ts";
 
 export interface Draft {
-  readonly user: string;
   /** What it was made from. */
   readonly base: Json;
   readonly revision: string;
   readonly document: Json;
 }
 
-class DraftKeeper {
-  #draft: Draft | undefined;
+type Memory = Map<string, unknown>;
 
-  /** Nobody else gets it: two may share one phone. */
-  of(user: string): Draft | undefined {
-    if (this.#draft?.user !== user) this.#draft = undefined;
-    return this.#draft;
-  }
-
-  keep(draft: Draft | undefined): void {
-    this.#draft = draft;
-  }
+export function draftIn(memory: Memory): Draft | undefined {
+  return memory.get("settings.draft") as Draft | undefined;
 }
 
-/** One page, one draft. */
-export const drafts = new DraftKeeper();
+export function keepDraft(memory: Memory, draft: Draft | undefined): void {
+  if (draft === undefined) memory.delete("settings.draft");
+  else memory.set("settings.draft", draft);
+}

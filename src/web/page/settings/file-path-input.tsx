@@ -38,7 +38,7 @@ export function FilePathInput({ name, value, placeholder, isDisabled, onChange }
   useEffect(() => {
     const asked = new AbortController();
     // Only a comfort: without them the path is typed.
-    api.get<Secrets>("/api/secrets", asked.signal).then(setKnown, () => undefined);
+    api.get<Secrets>("/api/secrets", { signal: asked.signal }).then(setKnown, () => undefined);
     return () => asked.abort();
   }, []);
   const upload = async (file: File | undefined) => {
@@ -82,7 +82,7 @@ export function FilePathInput({ name, value, placeholder, isDisabled, onChange }
       )}
       {failure !== "" && (
         <Notice tone="bad" isAlert>
-          {failure}
+          <span lang="en">{failure}</span>
         </Notice>
       )}
     </div>

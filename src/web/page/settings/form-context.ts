@@ -3,9 +3,10 @@
 import { createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 import { effectiveAt, resetAt, setAt } from "./edit-document.ts";
-import { formatPath, isSame, isWithin, type Json, type Path, valueAt } from "./json.ts";
+import { formatPath, isSame, isWithin, type Json, type Path, parsePath, valueAt } from "./json.ts";
 import type { PlacedFault } from "./place-faults.ts";
 import type { ObjectShape } from "./shape.ts";
+import type { Lock } from "./use-settings.ts";
 
 export interface FormState {
   readonly root: ObjectShape;
@@ -13,7 +14,7 @@ export interface FormState {
   /** What is on the device. */
   readonly saved: Json;
   readonly faults: readonly PlacedFault[];
-  readonly overridden: readonly { readonly path: string; readonly variable: string }[];
+  readonly overridden: readonly Lock[];
   /** The setting to be shown and focused; what is folded around it unfolds. */
   readonly target: string | undefined;
   edit(document: Json): void;
@@ -22,7 +23,7 @@ export interface FormState {
 export const FormContext = createContext<FormState | undefined>(undefined);
 
 export interface Form extends FormState {
-  /** As the device reads it: the default where nothing is written. */
+  /** As the device reads it: the default where nothing is written, the variable's where one decides. */
   value(path: Path): Json | undefined;
   isWritten(path: Path): boolean;
   isChanged(path: Path): boolean;
@@ -38,14 +39,18 @@ export function useForm(): Form {
   const form = useContext(FormContext);
   if (form === undefined) throw new Error("used outside of the settings' form");
   const { root, document, saved, faults, overridden, edit } = form;
+  const lockAt = (path: Path) => overridden.findLast((lock) => isWithin(formatPath(path), lock.path));
   return {
     ...form,
-    value: (path) => effectiveAt(root, document, path),
+    value: (path) => {
+      const lock = lockAt(path);
+      return effectiveAt(root, lock === undefined ? document : setAt(root, document, parsePath(lock.path), lock.value), path);
+    },
     isWritten: (path) => valueAt(document, path) !== undefined,
     isChanged: (path) => !isSame(valueAt(document, path), valueAt(saved, path)),
     faultsAt: (path) => faults.filter(({ at }) => at === formatPath(path)),
     faultsWithin: (path) => faults.filter(({ at }) => isWithin(at, formatPath(path))).length,
-    lockOf: (path) => overridden.find((lock) => isWithin(formatPath(path), lock.path))?.variable,
+    lockOf: (path) => lockAt(path)?.variable,
     set: (path, value) => edit(setAt(root, document, path, value)),
     reset: (path) => edit(resetAt(root, document, path)),
   };

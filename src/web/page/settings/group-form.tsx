@@ -2,11 +2,12 @@
 
 import { useEffect } from "preact/hooks";
 import { Link } from "../shell/route.tsx";
+import { Notice } from "../ui/notice.tsx";
 import { useText } from "../words/catalogue.ts";
 import { useForm } from "./form-context.ts";
 import { groupWords } from "./group-words.ts";
 import type { Group } from "./groups.ts";
-import { formatPath, parsePath } from "./json.ts";
+import { formatPath, isWithin, parsePath } from "./json.ts";
 import { Setting } from "./setting.tsx";
 import { words } from "./words.ts";
 
@@ -18,7 +19,8 @@ interface GroupFormProps {
 export function GroupForm({ group, groups }: GroupFormProps) {
   const text = useText(words);
   const groupText = useText(groupWords);
-  const { target } = useForm();
+  const { target, overridden } = useForm();
+  const locks = overridden.filter(({ path }) => group.fields.some(({ key }) => isWithin(path, key)));
   useEffect(() => {
     if (target === undefined) return undefined;
     const frame = requestAnimationFrame(() => show(target)); // what was folded around it is open by then
@@ -35,6 +37,20 @@ export function GroupForm({ group, groups }: GroupFormProps) {
       </nav>
       <div class="set-form">
         <p class="set-note">{text("in_english")}</p>
+        {locks.length > 0 && (
+          <Notice tone="idle" title={text("by_environment")}>
+            <ul class="set-locks">
+              {locks.map(({ path, variable, value }) => (
+                <li key={path} lang="en">
+                  <code>
+                    {path} = {typeof value === "string" ? value : JSON.stringify(value)}
+                  </code>{" "}
+                  · {variable}
+                </li>
+              ))}
+            </ul>
+          </Notice>
+        )}
         {group.fields.map((field) => (
           <Setting key={field.key} path={[field.key]} field={field} level={2} />
         ))}

@@ -3,7 +3,7 @@
 import { catalogue } from "../words/catalogue.ts";
 
 export const groupWords = catalogue({
-  device: { en: "Device", de: "Gerät", fr: "Appareil", es: "Dispositivo", pt: "Dispositivo", zh: "设备" },
+  device: { en: "Device", de: "Gerät", fr: "Appareil", es: "Equipo", pt: "Dispositivo", zh: "设备" },
   device_hint: {
     en: "Its name, and what it reports about itself",
     de: "Sein Name und was es über sich selbst meldet",
@@ -41,7 +41,7 @@ export const groupWords = catalogue({
     en: "MQTT devices",
     de: "MQTT-Geräte",
     fr: "Appareils MQTT",
-    es: "Dispositivos MQTT",
+    es: "Equipos MQTT",
     pt: "Dispositivos MQTT",
     zh: "MQTT 设备",
   },
@@ -49,7 +49,7 @@ export const groupWords = catalogue({
     en: "Where devices connect, sessions, queues, retained messages",
     de: "Wo sich Geräte anmelden, Sitzungen, Warteschlangen, gespeicherte Nachrichten",
     fr: "Où les appareils se connectent, sessions, files, messages retenus",
-    es: "Dónde se conectan los dispositivos, sesiones, colas, mensajes retenidos",
+    es: "Dónde se conectan los equipos, sesiones, colas, mensajes retenidos",
     pt: "Onde os dispositivos se conectam, sessões, filas, mensagens retidas",
     zh: "设备接入地址、会话、队列、保留消息",
   },
@@ -57,7 +57,7 @@ export const groupWords = catalogue({
     en: "Serial devices",
     de: "Serielle Geräte",
     fr: "Appareils série",
-    es: "Dispositivos serie",
+    es: "Equipos serie",
     pt: "Dispositivos seriais",
     zh: "串口设备",
   },
@@ -97,7 +97,7 @@ export const groupWords = catalogue({
     en: "Which devices and programs may log in, and what they may send and receive",
     de: "Welche Geräte und Programme sich anmelden, senden und empfangen dürfen",
     fr: "Quels appareils et programmes peuvent se connecter, émettre et recevoir",
-    es: "Qué dispositivos y programas pueden entrar, enviar y recibir",
+    es: "Qué equipos y programas pueden entrar, enviar y recibir",
     pt: "Que dispositivos e programas podem entrar, enviar e receber",
     zh: "哪些设备和程序可以登录，可以收发什么",
   },
@@ -133,15 +133,15 @@ export const groupWords = catalogue({
     fr: "Taille des messages, nombre de connexions, patience avec les lents",
     es: "Mensaje más grande, número de conexiones, paciencia con los lentos",
     pt: "Maior mensagem, número de conexões, paciência com os lentos",
-    zh: "最大消息、连接数、对慢读者的容忍",
+    zh: "最大消息、最大连接数、对接收过慢者的容忍",
   },
   other: { en: "Other", de: "Weiteres", fr: "Autres", es: "Otros", pt: "Outros", zh: "其他" },
   other_hint: {
     en: "What this page knows no better place for",
     de: "Wofür diese Seite keinen besseren Platz kennt",
     fr: "Ce que cette page ne sait ranger ailleurs",
-    es: "Lo que esta página no sabe ordenar mejor",
-    pt: "O que esta página não sabe arrumar melhor",
+    es: "Lo que no encaja en otro grupo",
+    pt: "O que não se encaixa em outro grupo",
     zh: "未归类的设置",
   },
 });

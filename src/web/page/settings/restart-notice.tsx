@@ -1,16 +1,24 @@
 // The device runs with earlier settings than those that are written: a restart brings them into force.
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api } from "../shell/api.ts";
+import { useSession } from "../shell/session.tsx";
 import { Button } from "../ui/button.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { useText } from "../words/catalogue.ts";
 import { reviewWords } from "./review-words.ts";
 
-export function RestartNotice() {
+interface RestartNoticeProps {
+  /** Why, where it is more than settings that were saved. */
+  readonly title?: string;
+}
+
+export function RestartNotice({ title }: RestartNoticeProps) {
   const text = useText(reviewWords);
   const [state, setState] = useState<"asking" | "restarting">("asking");
   const [failure, setFailure] = useState("");
+  const { login } = useSession();
+  useEffect(() => setState("asking"), [login]);
   const restart = async () => {
     setState("restarting");
     setFailure("");
@@ -24,14 +32,14 @@ export function RestartNotice() {
   return (
     <Notice
       tone="look"
-      title={text(state === "restarting" ? "restarting" : "restart_title")}
+      title={state === "restarting" ? text("restarting") : (title ?? text("restart_title"))}
       actions={
         <Button kind="primary" icon="refresh" busy={state === "restarting"} onClick={() => void restart()}>
           {text("restart")}
         </Button>
       }
     >
-      {failure === "" ? text("restart_text") : failure}
+      {failure === "" ? text("restart_text") : <span lang="en">{failure}</span>}
     </Notice>
   );
 }

@@ -35,7 +35,7 @@ export function ReviewForm({ settings, wayTo }: ReviewFormProps) {
   if (!isDirty) return <Empty icon="settings" title={text("nothing")} hint={text("nothing_hint")} actions={back} />;
   if (judgement !== undefined) return <Judged settings={settings} wayTo={wayTo} />;
   if (checkFailure === "") return <Spinner label={text("checking")} />;
-  return <Notice tone="bad" isAlert title={checkFailure} actions={back} />;
+  return <Notice tone="bad" isAlert title={<span lang="en">{checkFailure}</span>} actions={back} />;
 }
 
 function Judged({ settings, wayTo }: ReviewFormProps) {
@@ -99,7 +99,7 @@ function Judged({ settings, wayTo }: ReviewFormProps) {
           {risky.includes("web") && <MoveNotice web={effectiveAt(root, document, ["web"])} />}
         </Notice>
       )}
-      {failure !== "" && <Notice tone="bad" isAlert title={failure} />}
+      {failure !== "" && <Notice tone="bad" isAlert title={<span lang="en">{failure}</span>} />}
       <div class="actions set-apply">
         <Link to="settings" class="button button-plain">
           {text("back")}

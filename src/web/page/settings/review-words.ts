@@ -84,7 +84,7 @@ export const reviewWords = catalogue({
     de: "Auf Probe anwenden",
     fr: "Appliquer à l’essai",
     es: "Aplicar a prueba",
-    pt: "Aplicar à prova",
+    pt: "Aplicar em teste",
     zh: "试用更改",
   },
   back: {
@@ -148,7 +148,7 @@ export const reviewWords = catalogue({
     de: "Es gäbe keine Seite mehr. Von hier aus lässt sich das nicht behalten: Das Gerät nimmt es zurück.",
     fr: "Il n’y aurait plus de page. Cela ne peut être gardé depuis cette page : l’appareil reviendra en arrière.",
     es: "No habría página. Desde aquí no se puede conservar: el equipo lo deshará.",
-    pt: "Não haveria página. Não pode ser mantido por aqui: o dispositivo desfará.",
+    pt: "Não haverá página. Isto não pode ser mantido por aqui: o dispositivo vai desfazer.",
     zh: "将没有页面。无法通过本页面保留此更改：设备会自动撤回。",
   },
   saved_now: {
@@ -164,7 +164,7 @@ export const reviewWords = catalogue({
     de: "Gespeichert. Ein Neustart setzt es in Kraft",
     fr: "Enregistré. Un redémarrage l’applique",
     es: "Guardado. Un reinicio lo pone en vigor",
-    pt: "Salvo. Um reinício aplica",
+    pt: "Salvo. Passa a valer após um reinício",
     zh: "已保存，重启后生效",
   },
   restart_title: {
@@ -179,7 +179,7 @@ export const reviewWords = catalogue({
     en: "The device runs with earlier settings. A restart takes some seconds; what devices send meanwhile, they send again.",
     de: "Das Gerät läuft mit früheren Einstellungen. Ein Neustart dauert Sekunden; was Geräte dabei senden, senden sie noch einmal.",
     fr: "L’appareil tourne avec d’anciens réglages. Un redémarrage dure quelques secondes ; les appareils renvoient ce qui manque.",
-    es: "El equipo funciona con ajustes anteriores. Reiniciar tarda unos segundos; los dispositivos reenvían lo de entretanto.",
+    es: "El equipo funciona con ajustes anteriores. Reiniciar tarda unos segundos; los aparatos conectados reenvían lo de entretanto.",
     pt: "O dispositivo funciona com configurações anteriores. Reiniciar leva segundos; os dispositivos reenviam o que faltar.",
     zh: "设备仍按旧设置运行。重启需数秒；其间设备发送的消息会重发。",
   },
@@ -270,7 +270,7 @@ export const reviewWords = catalogue({
     de: "hier gehört ein Wert hin, gefunden: {found}",
     fr: "une valeur est attendue ici, trouvé : {found}",
     es: "aquí va un valor, hay: {found}",
-    pt: "aqui vai um valor, há: {found}",
+    pt: "aqui deveria haver um valor; encontrado: {found}",
     zh: "此处应为值，实际：{found}",
   },
   json_name: {
@@ -278,7 +278,7 @@ export const reviewWords = catalogue({
     de: "hier gehört ein Name in doppelten Anführungszeichen hin, gefunden: {found}",
     fr: "un nom entre guillemets droits est attendu, trouvé : {found}",
     es: "aquí va un nombre entre comillas dobles, hay: {found}",
-    pt: "aqui vai um nome entre aspas duplas, há: {found}",
+    pt: "aqui deveria haver um nome entre aspas duplas; encontrado: {found}",
     zh: "此处应为双引号中的名称，实际：{found}",
   },
   json_colon: {
@@ -310,7 +310,7 @@ export const reviewWords = catalogue({
     de: "ein Text ist nicht geschlossen oder bricht um",
     fr: "un texte n’est pas fermé ou va à la ligne",
     es: "un texto no está cerrado o salta de línea",
-    pt: "um texto não está fechado ou muda de linha",
+    pt: "um texto não está fechado ou quebra a linha",
     zh: "文本未闭合或跨行",
   },
   json_escape: {

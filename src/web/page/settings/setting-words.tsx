@@ -2,6 +2,7 @@
 
 import { Icon } from "../ui/icon.tsx";
 import { type Text, useText } from "../words/catalogue.ts";
+import { useColon } from "../words/colon.ts";
 import { useForm } from "./form-context.ts";
 import { formatPath, isList, isObject, isSame, type Json, type Path } from "./json.ts";
 import type { PlacedFault } from "./place-faults.ts";
@@ -76,6 +77,7 @@ const SECRET = "***";
 
 export function DefaultLine({ path, field }: { readonly path: Path; readonly field: Field }) {
   const text = useText(words);
+  const colon = useColon();
   const form = useForm();
   const { fallback } = field;
   // Where nothing is the default, an empty field says it; a secret cannot be emptied.
@@ -87,7 +89,9 @@ export function DefaultLine({ path, field }: { readonly path: Path; readonly fie
     <p class="set-default">
       {!isSecret && (
         <span>
-          {text("default")}: {shownDefault(fallback, text)}
+          {text("default")}
+          {colon}
+          {shownDefault(fallback, text)}
         </span>
       )}
       {isReset && (

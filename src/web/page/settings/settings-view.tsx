@@ -42,7 +42,7 @@ export function SettingsView() {
         <Spinner label={text("loading")} />
       ) : (
         <Notice tone="bad" isAlert title={text("load_failed")} actions={<Button onClick={retry}>{text("try_again")}</Button>}>
-          {failure}
+          <span lang="en">{failure}</span>
         </Notice>
       )}
     </View>

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, api } from "../shell/api.ts";
 import { useSession } from "../shell/session.tsx";
-import { drafts } from "./draft-keeper.ts";
+import { draftIn, keepDraft } from "./draft-keeper.ts";
 import { isSame, type Json } from "./json.ts";
 import type { Fault } from "./place-faults.ts";
 import { rebase } from "./rebase.ts";
@@ -15,10 +15,17 @@ export interface Change {
   readonly after?: Json;
 }
 
+/** What an environment variable decides, whatever the file says. */
+export interface Lock {
+  readonly path: string;
+  readonly variable: string;
+  readonly value: Json;
+}
+
 export interface SettingsAnswer {
   readonly document: Json;
   readonly revision: string;
-  readonly overridden: readonly { readonly path: string; readonly variable: string }[];
+  readonly overridden: readonly Lock[];
   readonly restart_needed: boolean;
   readonly pending: { readonly in_force: boolean; readonly reverts_in_seconds: number } | null;
 }
@@ -64,19 +71,22 @@ const NOTHING: Judgement = { faults: [], changes: [], risky: [], now: [], at_res
 export type Loading = { readonly settings?: SettingsHandle; readonly failure: string; retry(): void };
 
 export function useSettings(): Loading {
-  const { user } = useSession();
+  const { memory, login } = useSession();
   const [root, setRoot] = useState<ObjectShape>();
   const [answer, setAnswer] = useState<SettingsAnswer>();
   const [document, setDocument] = useState<Json>({});
   const [failure, setFailure] = useState("");
   const [isConflict, setConflict] = useState(false);
 
-  const start = useCallback((now: SettingsAnswer) => {
-    setAnswer(now);
-    setDocument(now.document);
-    setConflict(false);
-    drafts.keep(undefined);
-  }, []);
+  const start = useCallback(
+    (now: SettingsAnswer) => {
+      setAnswer(now);
+      setDocument(now.document);
+      setConflict(false);
+      keepDraft(memory, undefined);
+    },
+    [memory],
+  );
 
   const load = useCallback(async () => {
     setFailure("");
@@ -84,7 +94,7 @@ export function useSettings(): Loading {
       const [schema, now] = await Promise.all([api.get("/api/settings/schema"), api.get<SettingsAnswer>("/api/settings")]);
       const shape = shapeOf(schema);
       if (shape.kind === "object") setRoot(shape);
-      const draft = drafts.of(user);
+      const draft = draftIn(memory);
       if (draft === undefined) return start(now);
       const isSameBase = draft.revision === now.revision;
       setAnswer(isSameBase ? now : { ...now, document: draft.base, revision: draft.revision });
@@ -93,11 +103,11 @@ export function useSettings(): Loading {
     } catch (error) {
       setFailure((error as Error).message);
     }
-  }, [user, start]);
-  useEffect(() => void load(), [load]);
+  }, [memory, start]);
+  useEffect(() => void load(), [load, login]); // after a login others may have changed them
 
   const isDirty = answer !== undefined && !isSame(document, answer.document);
-  const { judgement, lastFaults, checkFailure, judge } = useJudgement(document, answer?.revision ?? "", isDirty);
+  const { judgement, lastFaults, checkFailure, judge } = useJudgement(document, answer?.revision ?? "", isDirty, login);
   useEffect(() => {
     if (!isDirty) return undefined;
     const onLeave = (event: BeforeUnloadEvent) => event.preventDefault();
@@ -109,7 +119,7 @@ export function useSettings(): Loading {
   const edit = (next: Json) => {
     setDocument(next);
     const { document: base, revision } = answer;
-    drafts.keep(isSame(next, base) ? undefined : { user, base, revision, document: next });
+    keepDraft(memory, isSame(next, base) ? undefined : { base, revision, document: next });
   };
   const settings: SettingsHandle = {
     root,
@@ -129,7 +139,7 @@ export function useSettings(): Loading {
       setAnswer(now);
       setDocument(merged);
       setConflict(false);
-      drafts.keep({ user, base: now.document, revision: now.revision, document: merged });
+      keepDraft(memory, { base: now.document, revision: now.revision, document: merged });
     },
     save: async () => {
       try {
@@ -150,7 +160,8 @@ export function useSettings(): Loading {
   return { settings, failure, retry: () => void load() };
 }
 
-function useJudgement(document: Json, revision: string, isDirty: boolean) {
+/** `login`: one that had ended judged nothing. */
+function useJudgement(document: Json, revision: string, isDirty: boolean, login: number) {
   const [judged, setJudged] = useState<{ readonly of: Json; readonly judgement: Judgement }>();
   const [checkFailure, setCheckFailure] = useState("");
   const latest = useRef(document);
@@ -168,7 +179,7 @@ function useJudgement(document: Json, revision: string, isDirty: boolean) {
       }
     }, CHECK_AFTER_MS);
     return () => clearTimeout(timer);
-  }, [document, revision, isDirty]);
+  }, [document, revision, isDirty, login]);
   return {
     judgement: judged?.of === document ? judged.judgement : undefined,
     lastFaults: judged?.judgement.faults ?? [],

@@ -112,6 +112,14 @@ export const words = catalogue({
     pt: "Bloqueado: definido por {variable}",
     zh: "已锁定：由 {variable} 设定",
   },
+  by_environment: {
+    en: "Decided by the device’s environment, whatever the settings file says",
+    de: "Von der Umgebung des Geräts bestimmt, was auch in der Einstellungsdatei steht",
+    fr: "Fixé par l’environnement de l’appareil, quoi que dise le fichier de réglages",
+    es: "Lo fija el entorno del equipo, diga lo que diga el archivo de ajustes",
+    pt: "Definido pelo ambiente do dispositivo, seja qual for o arquivo de configurações",
+    zh: "由设备的环境变量决定，与设置文件的内容无关",
+  },
   off: { en: "off", de: "aus", fr: "arrêt", es: "apagado", pt: "desligado", zh: "关闭" },
   on: { en: "on", de: "an", fr: "marche", es: "encendido", pt: "ligado", zh: "开启" },
   yes: { en: "yes", de: "ja", fr: "oui", es: "sí", pt: "sim", zh: "是" },
@@ -258,7 +266,7 @@ export const words = catalogue({
     de: "erwartet: {wanted}; gefunden: {found}",
     fr: "attendu : {wanted} ; trouvé : {found}",
     es: "se espera: {wanted}; hay: {found}",
-    pt: "espera-se: {wanted}; há: {found}",
+    pt: "esperado: {wanted}; encontrado: {found}",
     zh: "应为：{wanted}；实际：{found}",
   },
   fault_missing: {
@@ -266,7 +274,7 @@ export const words = catalogue({
     de: "fehlt; erwartet: {wanted}",
     fr: "manque ; attendu : {wanted}",
     es: "falta; se espera: {wanted}",
-    pt: "falta; espera-se: {wanted}",
+    pt: "falta; esperado: {wanted}",
     zh: "缺失；应为：{wanted}",
   },
   fault_unknown: {
@@ -340,7 +348,7 @@ export const words = catalogue({
     de: "Alles seit dem letzten Speichern geht verloren. Das Gerät behält seine Einstellungen.",
     fr: "Tout ce qui a changé depuis le dernier enregistrement est perdu. L’appareil garde ses réglages.",
     es: "Se pierde todo lo cambiado desde la última vez. El equipo conserva sus ajustes.",
-    pt: "Tudo o que mudou desde que foi salvo pela última vez se perde. O dispositivo mantém suas configurações.",
+    pt: "Tudo o que você mudou desde a última vez que salvou será perdido. O dispositivo mantém as configurações dele.",
     zh: "自上次保存以来的更改将丢失。设备的设置不变。",
   },
 });

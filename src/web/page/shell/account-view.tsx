@@ -7,6 +7,7 @@ import { Card } from "../ui/card.tsx";
 import { Field } from "../ui/field.tsx";
 import { Input } from "../ui/input.tsx";
 import { Notice } from "../ui/notice.tsx";
+import { useToast } from "../ui/toast.tsx";
 import { View } from "../ui/view.tsx";
 import { useText } from "../words/catalogue.ts";
 import { api } from "./api.ts";
@@ -18,13 +19,15 @@ import { shellWords } from "./words.ts";
 
 export function AccountView() {
   const text = useText(shellWords);
+  const toast = useToast();
   const { user, role, signOut } = useSession();
+  const leave = () => signOut().catch((error: unknown) => toast(refusalWords(error, text), "bad"));
   return (
     <View
       title={text("account")}
       lead={`${user} · ${text(`role_${role}`)}`}
       actions={
-        <Button icon="signOut" onClick={signOut}>
+        <Button icon="signOut" onClick={() => void leave()}>
           {text("signOut")}
         </Button>
       }

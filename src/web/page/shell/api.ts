@@ -1,7 +1,9 @@
 // What the page asks of the device: JSON over fetch, and server-sent events over fetch too, so that the session's token goes along.
 //
 // The token comes with every answer about the session and goes back with every change. When the device says that the session is gone,
-// whoever listens by onSignedOut hears it, and the login appears.
+// whoever listens by onSignedOut hears it, and the login appears. What only asks (GET) waits for the next login and is then asked again,
+// streams too: whatever is on the screen goes on after it; if it is somebody else's login, it is refused. A change is refused, and
+// whoever made it makes it again.
 
 export interface ApiFault {
   readonly path: string;
@@ -34,26 +36,50 @@ export interface StreamOptions {
   readonly onState?: (state: StreamState, error?: ApiError) => void;
 }
 
+/** `isUnattended`: nobody has asked for it just now, so it does not keep a login alive. */
+export interface AskOptions {
+  readonly signal?: AbortSignal;
+  readonly isUnattended?: boolean;
+}
+
 export interface Stream {
   close(): void;
 }
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 4_000;
+/** Questions that wait for a login; what is more is refused. The views together ask a dozen. */
+const WAITING_MAX = 64;
 /** Refusals that another try may overcome. */
 const isPassing = (status: number) => status === 0 || status === 429 || status >= 500;
 
 export class Api {
   #csrf = "";
   #onSignedOut: (() => void) | undefined;
+  /** Whose session it is, or was until a moment ago; and another number for each one who comes after somebody else. */
+  #user: string | undefined;
+  #visitor = 0;
+  /** How often somebody has logged in here. */
+  #logins = 0;
+  /** What waits for the next login. */
+  readonly #waiting = new Set<() => void>();
 
   /** One listener: the shell. */
   onSignedOut(listener: () => void): void {
     this.#onSignedOut = listener;
   }
 
-  get<T>(path: string, signal?: AbortSignal): Promise<T> {
-    return this.#json<T>("GET", path, undefined, signal);
+  /** Nobody comes back to what was asked until now: it is refused. */
+  forget(): void {
+    this.#csrf = "";
+    this.#user = undefined;
+    this.#visitor += 1;
+    this.#logins += 1;
+    for (const go of this.#waiting) go();
+  }
+
+  get<T>(path: string, options: AskOptions = {}): Promise<T> {
+    return this.#json<T>("GET", path, undefined, options);
   }
 
   post<T>(path: string, body?: unknown): Promise<T> {
@@ -94,11 +120,11 @@ export class Api {
     signal: AbortSignal,
   ): Promise<void> {
     let waitMs = RETRY_MS_MIN;
-    while (!signal.aborted) {
+    for (let isUnattended = false; !signal.aborted; isUnattended = true) {
       onState?.("opening");
       let failure: ApiError | undefined;
       try {
-        const response = await this.#fetch(method, path, body, signal, "text/event-stream");
+        const response = await this.#fetch(method, path, body, { signal, isUnattended, accept: "text/event-stream" });
         if (signal.aborted) return;
         onState?.("open");
         await readEvents(response, (event, data) => {
@@ -122,10 +148,12 @@ export class Api {
     }
   }
 
-  async #json<T>(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-    const response = await this.#fetch(method, path, body, signal);
+  async #json<T>(method: string, path: string, body: unknown, options: AskOptions = {}): Promise<T> {
+    const logins = this.#logins;
+    const response = await this.#fetch(method, path, body, options);
     const value = (response.status === 204 ? null : await response.json()) as T;
-    this.#keepToken(value);
+    // A question about the session may be overtaken by a login, whose token is the newer one.
+    if (method !== "GET" || logins === this.#logins) this.#keepToken(value);
     return value;
   }
 
@@ -133,32 +161,61 @@ export class Api {
     method: string,
     path: string,
     body: unknown,
-    signal?: AbortSignal,
-    accept = "application/json",
+    { signal, isUnattended = false, accept = "application/json" }: AskOptions & { readonly accept?: string } = {},
   ): Promise<Response> {
     const headers: Record<string, string> = { Accept: accept };
+    if (isUnattended) headers["X-Petiole-Unattended"] = "1";
     if (method !== "GET" && this.#csrf !== "") headers["X-Petiole-CSRF"] = this.#csrf;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
     if (body !== undefined) init.body = JSON.stringify(body);
     if (signal !== undefined) init.signal = signal;
-    let response: Response;
-    try {
-      response = await fetch(path, init);
-    } catch (cause) {
-      if (signal?.aborted === true) throw cause;
-      throw new ApiError(0, "", "the device does not answer", [], cause);
+    const visitor = this.#visitor;
+    for (;;) {
+      const logins = this.#logins;
+      let response: Response;
+      try {
+        response = await fetch(path, init);
+      } catch (cause) {
+        if (signal?.aborted === true) throw cause;
+        throw new ApiError(0, "", "the device does not answer", [], cause);
+      }
+      if (response.ok) return response;
+      const refusal = await refusalOf(response);
+      if (refusal.code !== "WEB_NOT_LOGGED_IN") throw refusal;
+      const isOld = logins !== this.#logins; // somebody has logged in while this was on its way
+      if (!isOld) this.#onSignedOut?.();
+      if (method !== "GET") throw refusal;
+      if (!isOld && this.#waiting.size >= WAITING_MAX) throw refusal;
+      if (!isOld) await this.#nextLogin(signal);
+      signal?.throwIfAborted();
+      if (visitor !== this.#visitor) throw refusal; // it is not theirs
     }
-    if (response.ok) return response;
-    const refusal = await refusalOf(response);
-    if (refusal.code === "WEB_NOT_LOGGED_IN") this.#onSignedOut?.();
-    throw refusal;
+  }
+
+  /** Over with `signal`, too. */
+  #nextLogin(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const go = () => {
+        this.#waiting.delete(go);
+        signal?.removeEventListener("abort", go);
+        resolve();
+      };
+      this.#waiting.add(go);
+      signal?.addEventListener("abort", go);
+    });
   }
 
   #keepToken(value: unknown): void {
     if (typeof value !== "object" || value === null || !("session" in value)) return;
-    const { session } = value as { session: { csrf?: string } | null };
-    if (session === null || typeof session.csrf === "string") this.#csrf = session?.csrf ?? "";
+    const { session } = value as { session: { user?: string; csrf?: string } | null };
+    if (session !== null && (typeof session.csrf !== "string" || session.csrf === this.#csrf)) return;
+    this.#csrf = session?.csrf ?? "";
+    if (session === null) return;
+    if (this.#user !== undefined && this.#user !== session.user) this.#visitor += 1;
+    this.#user = session.user;
+    this.#logins += 1;
+    for (const go of this.#waiting) go();
   }
 }
 

@@ -19,7 +19,7 @@ import { shellWords } from "./words.ts";
 export function App() {
   const text = useText(shellWords);
   const { view } = useRoute();
-  const { status, refusal } = useLive();
+  const { status, refusal, isStale } = useLive();
   const isWide = useMedia("(min-width: 56rem)"); // as in shell.css
   const content = useRef<HTMLElement>(null);
   useEffect(() => {
@@ -37,7 +37,9 @@ export function App() {
           <StaleBanner />
           <PendingBanner />
           {status !== undefined ? (
-            <LazyView view={view} />
+            <div class={isStale ? "app-old" : ""}>
+              <LazyView view={view} />
+            </div>
           ) : refusal !== undefined && refusal.status !== 0 ? (
             <Notice tone="bad" title={text("unreachable")} isAlert>
               {refusalWords(refusal, text)}

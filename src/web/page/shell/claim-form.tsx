@@ -8,9 +8,9 @@ import { Notice } from "../ui/notice.tsx";
 import { useText } from "../words/catalogue.ts";
 import { ApiError, api } from "./api.ts";
 import { Doorstep } from "./doorstep.tsx";
-import type { SessionAnswer } from "./gate.tsx";
 import { NewPassword, PASSWORD_CHARS_MIN } from "./new-password.tsx";
 import { refusalWords } from "./refusal-words.ts";
+import type { SessionAnswer } from "./session.tsx";
 import { shellWords } from "./words.ts";
 
 interface ClaimFormProps {

@@ -4,67 +4,113 @@
 //        ├──▶ signed out (login) ─┼─▶ signed in: the page ──▶ signed out, with the reason ──▶ …
 //        └──▶ no answer: try again
 //
-// Below it there is always a session. When the session ends, the place in the page stays in the address, so a login leads back to it.
+// A session that ends under somebody's hands (idle for too long, a device that was restarted) takes nothing away: the page stays as it
+// was behind the login, with all that was typed, and the same user goes on with it. It is gone with a log-out, for anybody else, and after
+// an hour in which nobody came back: passwords may have been typed into it.
 
 import type { ComponentChildren } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { Button } from "../ui/button.tsx";
+import { CoveredContext } from "../ui/covered.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Spinner } from "../ui/spinner.tsx";
 import { useText } from "../words/catalogue.ts";
-import { api } from "./api.ts";
+import { ApiError, api } from "./api.ts";
 import { ClaimForm } from "./claim-form.tsx";
 import { Doorstep } from "./doorstep.tsx";
 import { LoginForm } from "./login-form.tsx";
 import { go } from "./route.tsx";
-import { type Session, SessionContext } from "./session.tsx";
+import { type SessionAnswer, SessionContext, type SessionHandle } from "./session.tsx";
 import { endTrial, trialOf } from "./trial.ts";
+import { useReturn } from "./use-return.ts";
 import { shellWords } from "./words.ts";
 
-export interface SessionAnswer {
-  readonly claimed: boolean;
-  readonly session: Session | null;
-}
+/** How long a page waits behind the login. */
+const KEPT_MS = 60 * 60_000;
 
-type Standing =
-  | { readonly at: "asking" }
-  | { readonly at: "unreachable" }
-  | { readonly at: "unclaimed" }
-  | { readonly at: "out"; readonly wasIn: boolean }
-  | { readonly at: "in"; readonly session: Session };
+type Standing = "asking" | "unreachable" | "unclaimed" | "out" | "in";
 
 export function Gate({ children }: { readonly children: ComponentChildren }) {
-  const text = useText(shellWords);
-  const [standing, setStanding] = useState<Standing>({ at: "asking" });
+  const [standing, setStanding] = useState<Standing>("asking");
+  /** Who is in, or was until a moment ago; nobody after a log-out. */
+  const [handle, setHandle] = useState<SessionHandle>();
+  const isIn = standing === "in";
+  useReturn(isIn, handle?.user);
 
-  const kept = useRef({ user: "", memory: new Map<string, unknown>() });
-
-  const ask = useCallback(async () => {
-    setStanding({ at: "asking" });
-    try {
-      setStanding(standingOf(await api.get<SessionAnswer>("/api/session")));
-    } catch {
-      setStanding({ at: "unreachable" }); // said below, with a button to try again
-    }
+  const leave = useCallback(() => {
+    api.forget();
+    setHandle(undefined);
   }, []);
+  const enter = useCallback(
+    ({ claimed, session }: SessionAnswer) => {
+      if (session === null) {
+        if (!claimed) leave(); // another life begins, maybe with the same names
+        return setStanding(claimed ? "out" : "unclaimed");
+      }
+      const { user, role } = session;
+      const meet = (answer: SessionAnswer) => {
+        if (answer.session?.user !== user || answer.session.role !== role) enter(answer);
+      };
+      const signOut = async () => {
+        await api.del("/api/session").catch((error: unknown) => {
+          if (!(error instanceof ApiError && error.status === 401)) throw error; // it is over already
+        });
+        leave();
+        setStanding("out");
+      };
+      setHandle((last) => {
+        const isSame = last?.user === user && last.role === role;
+        const memory = isSame ? last.memory : new Map<string, unknown>();
+        return { user, role, login: (last?.login ?? 0) + 1, memory, signOut, meet };
+      });
+      setStanding("in");
+    },
+    [leave],
+  );
+  const ask = useCallback(async () => {
+    setStanding("asking");
+    try {
+      enter(await api.get<SessionAnswer>("/api/session"));
+    } catch {
+      setStanding("unreachable"); // said below, with a button to try again
+    }
+  }, [enter]);
   useEffect(() => {
-    api.onSignedOut(() => setStanding((now) => (now.at === "in" ? { at: "out", wasIn: true } : now)));
+    api.onSignedOut(() => setStanding((now) => (now === "in" ? "out" : now)));
     void ask();
   }, [ask]);
 
-  const handle = useMemo(() => {
-    if (standing.at !== "in") return undefined;
-    const { user, role } = standing.session;
-    if (kept.current.user !== user) kept.current = { user, memory: new Map() };
-    const signOut = async () => {
-      await api.del("/api/session");
-      kept.current = { user: "", memory: new Map() };
-      setStanding({ at: "out", wasIn: false });
-    };
-    return { user, role, memory: kept.current.memory, signOut };
-  }, [standing]);
+  useEffect(() => {
+    if (isIn || handle === undefined) return undefined;
+    const timer = setTimeout(leave, KEPT_MS);
+    return () => clearTimeout(timer);
+  }, [isIn, handle, leave]);
 
-  switch (standing.at) {
+  return (
+    <>
+      {!isIn && <Door standing={standing} last={handle} onAsk={ask} onIn={enter} />}
+      {handle !== undefined && (
+        <div key={`${handle.role} ${handle.user}`} hidden={!isIn}>
+          <CoveredContext.Provider value={!isIn}>
+            <SessionContext.Provider value={handle}>{children}</SessionContext.Provider>
+          </CoveredContext.Provider>
+        </div>
+      )}
+    </>
+  );
+}
+
+interface DoorProps {
+  readonly standing: Exclude<Standing, "in">;
+  /** Whose session ended under their hands. */
+  readonly last: SessionHandle | undefined;
+  readonly onAsk: () => void;
+  readonly onIn: (answer: SessionAnswer) => void;
+}
+
+function Door({ standing, last, onAsk, onIn }: DoorProps) {
+  const text = useText(shellWords);
+  switch (standing) {
     case "asking":
       return (
         <Doorstep title="Petiole">
@@ -77,7 +123,7 @@ export function Gate({ children }: { readonly children: ComponentChildren }) {
           <Notice tone="bad" isAlert>
             {text("unreachableHint")}
           </Notice>
-          <Button kind="primary" icon="refresh" onClick={ask}>
+          <Button kind="primary" icon="refresh" onClick={onAsk}>
             {text("tryAgain")}
           </Button>
         </Doorstep>
@@ -87,28 +133,21 @@ export function Gate({ children }: { readonly children: ComponentChildren }) {
         <ClaimForm
           onClaimed={(answer) => {
             go("wizard");
-            setStanding(standingOf(answer));
+            onIn(answer);
           }}
-          onLate={ask}
+          onLate={onAsk}
         />
       );
     case "out":
       return (
         <LoginForm
-          wasSignedIn={standing.wasIn}
-          trial={trialOf(kept.current.memory)}
+          lastUser={last?.user}
+          trial={last === undefined ? undefined : trialOf(last.memory)}
           onSignedIn={(answer) => {
-            endTrial(kept.current.memory);
-            setStanding(standingOf(answer));
+            if (last !== undefined) endTrial(last.memory);
+            onIn(answer);
           }}
         />
       );
-    case "in":
-      return <SessionContext.Provider value={handle}>{children}</SessionContext.Provider>;
   }
-}
-
-function standingOf({ claimed, session }: SessionAnswer): Standing {
-  if (!claimed) return { at: "unclaimed" };
-  return session === null ? { at: "out", wasIn: false } : { at: "in", session };
 }

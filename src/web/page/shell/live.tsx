@@ -1,12 +1,15 @@
-// One stream of live data for the whole page. The device sends its status every two seconds; after six without any the page says that
-// what it shows is old.
+// One stream of live data for the whole page. The device sends its status every two seconds; after six without any, or as soon as a
+// new stream cannot be had either, the page says that what it shows is old. It goes on trying by itself.
 
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { StatusReport } from "#status/report.ts";
 import { type ApiError, api } from "./api.ts";
+import { useSession } from "./session.tsx";
 
 const STALE_MS = 6_000;
+/** The stream that broke off, and the next one that could not be opened. */
+const LOST_MAX = 2;
 
 type Listener = (data: unknown) => void;
 
@@ -32,13 +35,17 @@ export function LiveProvider({ children }: { readonly children: ComponentChildre
   const [heardAt, setHeardAt] = useState(0);
   const listeners = useRef(new Map<string, Set<Listener>>());
 
+  // A new stream at once after a login, however long the last one was about to wait.
+  const { login } = useSession();
   useEffect(() => {
+    setStale(false);
     let timer = 0;
     const wait = () => {
       clearTimeout(timer);
       timer = window.setTimeout(() => setStale(true), STALE_MS);
     };
     wait();
+    let lost = 0;
     const stream = api.stream(
       "/api/events",
       (event, data) => {
@@ -55,6 +62,9 @@ export function LiveProvider({ children }: { readonly children: ComponentChildre
       },
       {
         onState: (state, error) => {
+          if (state === "open") lost = 0;
+          if (state === "lost") lost += 1;
+          if (lost >= LOST_MAX) setStale(true);
           if (state === "lost" || state === "refused") setRefusal(error);
         },
       },
@@ -63,7 +73,7 @@ export function LiveProvider({ children }: { readonly children: ComponentChildre
       clearTimeout(timer);
       stream.close();
     };
-  }, []);
+  }, [login]);
 
   const listen = useMemo(
     () => (event: string, listener: Listener) => {

@@ -8,22 +8,22 @@ import { Notice } from "../ui/notice.tsx";
 import { useText } from "../words/catalogue.ts";
 import { api } from "./api.ts";
 import { Doorstep } from "./doorstep.tsx";
-import type { SessionAnswer } from "./gate.tsx";
 import { refusalWords } from "./refusal-words.ts";
+import type { SessionAnswer } from "./session.tsx";
 import type { Trial } from "./trial.ts";
 import { shellWords } from "./words.ts";
 
 interface LoginFormProps {
-  /** A session ended under somebody's hands. */
-  readonly wasSignedIn: boolean;
+  /** Whose session ended under their hands: the page waits for them as they left it. */
+  readonly lastUser: string | undefined;
   /** Why it ended: settings were put on trial. */
   readonly trial: Trial | undefined;
   readonly onSignedIn: (answer: SessionAnswer) => void;
 }
 
-export function LoginForm({ wasSignedIn, trial, onSignedIn }: LoginFormProps) {
+export function LoginForm({ lastUser, trial, onSignedIn }: LoginFormProps) {
   const text = useText(shellWords);
-  const [user, setUser] = useState("");
+  const [user, setUser] = useState(lastUser ?? "");
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState("");
@@ -40,7 +40,9 @@ export function LoginForm({ wasSignedIn, trial, onSignedIn }: LoginFormProps) {
   };
   return (
     <Doorstep title={text("loginTitle")}>
-      {wasSignedIn && fault === "" && <Notice tone={trial === undefined ? "idle" : "look"}>{text(whyOut(trial))}</Notice>}
+      {lastUser !== undefined && fault === "" && (
+        <Notice tone={trial === undefined ? "idle" : "look"}>{text(whyOut(trial))}</Notice>
+      )}
       <form
         class="form"
         onSubmit={(event) => {

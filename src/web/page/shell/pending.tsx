@@ -30,30 +30,36 @@ interface PendingAnswer {
 }
 
 export function PendingProvider({ children }: { readonly children: ComponentChildren }) {
-  const { role } = useSession();
+  const { role, login } = useSession();
   const { isStale } = useLive();
   const [pending, setPending] = useState<Pending>();
   const mayAsk = hasRole(role, "technician");
 
-  const refresh = useCallback(async () => {
-    if (!mayAsk) return;
-    try {
-      const { pending: now } = await api.get<PendingAnswer>("/api/settings");
-      setPending(now === null ? undefined : { isInForce: now.in_force, revertsAt: Date.now() + now.reverts_in_seconds * 1_000 });
-    } catch {
-      setPending(undefined); // the banner of what does not answer says it already
-    }
-  }, [mayAsk]);
+  const ask = useCallback(
+    async (isUnattended: boolean) => {
+      if (!mayAsk) return;
+      try {
+        const { pending: now } = await api.get<PendingAnswer>("/api/settings", { isUnattended });
+        setPending(
+          now === null ? undefined : { isInForce: now.in_force, revertsAt: Date.now() + now.reverts_in_seconds * 1_000 },
+        );
+      } catch {
+        setPending(undefined); // the banner of what does not answer says it already
+      }
+    },
+    [mayAsk],
+  );
 
   useEffect(() => {
-    if (!isStale) void refresh();
-  }, [isStale, refresh]);
+    if (!isStale) void ask(true);
+  }, [isStale, ask, login]);
   useEffect(() => {
     if (pending === undefined) return;
-    const timer = setTimeout(refresh, Math.max(1_000, pending.revertsAt - Date.now() + 1_000));
+    const timer = setTimeout(() => void ask(true), Math.max(1_000, pending.revertsAt - Date.now() + 1_000));
     return () => clearTimeout(timer);
-  }, [pending, refresh]);
+  }, [pending, ask]);
 
+  const refresh = useCallback(() => ask(false), [ask]);
   const handle = useMemo(() => ({ pending, refresh }), [pending, refresh]);
   return <PendingContext.Provider value={handle}>{children}</PendingContext.Provider>;
 }

@@ -12,10 +12,20 @@ export interface Session {
   readonly role: Role;
 }
 
+/** What the device says of whoever asks. */
+export interface SessionAnswer {
+  readonly claimed: boolean;
+  readonly session: Session | null;
+}
+
 export interface SessionHandle extends Session {
+  /** Another one after each login: what was asked of the device before may be old by then. */
+  readonly login: number;
   /** Outlives a login of the same user that ended under their hands; never a log-out or another user. */
   readonly memory: Map<string, unknown>;
   signOut(): Promise<void>;
+  /** What the device has just said: the page is theirs from now on, or nobody's. */
+  meet(answer: SessionAnswer): void;
 }
 
 export const SessionContext = createContext<SessionHandle | undefined>(undefined);

@@ -1,5 +1,7 @@
-// What is shown is old: said at once, and aloud. After a change of the page's own address: where it is now.
+// What is shown is old: said at once, and aloud, and how old by now. After a change of the page's own address: where it is now.
 
+import { useEffect, useState } from "preact/hooks";
+import { useRoom } from "../ui/make-room.ts";
 import { Notice } from "../ui/notice.tsx";
 import { useText } from "../words/catalogue.ts";
 import { useFormat } from "../words/format.ts";
@@ -11,15 +13,16 @@ import { shellWords } from "./words.ts";
 export function StaleBanner() {
   const text = useText(shellWords);
   const format = useFormat();
+  const room = useRoom("--room-top");
   const { memory } = useSession();
   const { isStale, hasEnded, heardAt } = useLive();
   const address = trialOf(memory)?.address;
   if (!isStale && !(hasEnded && address !== undefined)) return null;
   return (
-    <div class="banner">
+    <div class="banner banner-stale" ref={room}>
       {address === undefined ? (
         <Notice tone="bad" isAlert title={heardAt === 0 ? text("unreachable") : text("stale", { time: format.clock(heardAt) })}>
-          {text("staleHint")}
+          {heardAt !== 0 && <Age since={heardAt} />} {text("staleHint")}
         </Notice>
       ) : (
         <Notice
@@ -39,5 +42,21 @@ export function StaleBanner() {
         </Notice>
       )}
     </div>
+  );
+}
+
+/** Read out with the banner, not every second. */
+function Age({ since }: { readonly since: number }) {
+  const text = useText(shellWords);
+  const format = useFormat();
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <span role="timer" aria-live="off">
+      {text("staleAge", { time: format.duration(now - since) })}
+    </span>
   );
 }

@@ -65,7 +65,7 @@ export const aboutWords = catalogue({
   },
   parts_none: {
     en: "This build carries none of these files.",
-    de: "Dieser Bau bringt diese Dateien nicht mit.",
+    de: "Diese Version bringt diese Dateien nicht mit.",
     fr: "Cette version n’embarque pas ces fichiers.",
     es: "Esta versión no trae esos archivos.",
     pt: "Esta versão não traz esses arquivos.",

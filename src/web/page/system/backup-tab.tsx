@@ -1,6 +1,7 @@
 // A sealed copy of what makes this device itself, and the way back from one.
 
 import { useState } from "preact/hooks";
+import { RestartNotice } from "../settings/restart-notice.tsx";
 import { api } from "../shell/api.ts";
 import { useStatus } from "../shell/live.tsx";
 import { usePending } from "../shell/pending.tsx";
@@ -15,6 +16,7 @@ import { useText } from "../words/catalogue.ts";
 import { deviceWords } from "./device-words.ts";
 import { FileInput } from "./file-input.tsx";
 import { base64Of, saveAs } from "./files.ts";
+import { useLoaded } from "./use-loaded.ts";
 
 const PASSPHRASE_CHARS_MIN = 10;
 
@@ -64,7 +66,7 @@ function MakeBackup() {
         </Field>
         {failure !== "" && (
           <Notice tone="bad" isAlert>
-            {failure}
+            <span lang="en">{failure}</span>
           </Notice>
         )}
         <Button kind="primary" icon="download" disabled={!isReady} busy={isBusy} onClick={() => void run()}>
@@ -86,13 +88,17 @@ function RestoreBackup() {
   const [file, setFile] = useState<File>();
   const [passphrase, setPassphrase] = useState("");
   const [isAsking, setAsking] = useState(false);
-  const [isDone, setDone] = useState(false);
+  // It waits for a restart until the device has run for less long than it had then, whoever logs in meanwhile.
+  const [doneAt, setDoneAt] = useState<number>();
+  const { uptime_seconds: uptime } = useStatus();
+  const settings = useLoaded(() => api.get<{ readonly restart_needed: boolean }>("/api/settings"));
+  const isWaiting = doneAt === undefined ? settings.value?.restart_needed === true : uptime >= doneAt;
   const restore = async (password: string) => {
     const backup = await base64Of(file!);
     const { logged_out: isLoggedOut } = await api.post<Restored>("/api/restore", { passphrase, password, backup });
     setAsking(false);
     setPassphrase("");
-    setDone(true);
+    setDoneAt(uptime);
     toast(text(isLoggedOut ? "restored_users" : "restored"));
     // The users are others now: asking for anything brings up the login.
     await (isLoggedOut ? api.get("/api/status").catch(() => undefined) : refresh());
@@ -106,7 +112,7 @@ function RestoreBackup() {
         <Field label={text("passphrase")}>
           <Input type="password" autoComplete="off" value={passphrase} onInput={setPassphrase} />
         </Field>
-        {isDone && <Notice tone="good" title={text("restored")} />}
+        {isWaiting && <RestartNotice title={text("restored")} />}
         <Button icon="upload" disabled={file === undefined || passphrase === ""} onClick={() => setAsking(true)}>
           {text("restore_do")}
         </Button>

@@ -8,7 +8,7 @@ export const deviceWords = catalogue({
     de: "Sicherung anlegen",
     fr: "Faire une sauvegarde",
     es: "Hacer una copia",
-    pt: "Fazer uma cópia",
+    pt: "Fazer um backup",
     zh: "创建备份",
   },
   backup_lead: {
@@ -16,7 +16,7 @@ export const deviceWords = catalogue({
     de: "Einstellungen, Geheimnisse und die Benutzer dieser Seite in einer verschlüsselten Datei. Nicht darin: Nachrichten im Ausgang und Schlüssel, die nur diesem Gerät gehören.",
     fr: "Réglages, secrets et utilisateurs de cette page dans un fichier chiffré. N’y sont pas : les messages de la boîte d’envoi et les clés propres à cet appareil.",
     es: "Ajustes, secretos y usuarios de esta página en un archivo cifrado. No incluye los mensajes de la bandeja de salida ni las claves propias de este equipo.",
-    pt: "Configurações, segredos e usuários desta página num arquivo criptografado. Não inclui as mensagens da caixa de saída nem as chaves próprias deste dispositivo.",
+    pt: "Configurações, segredos e usuários desta página em um arquivo criptografado. Não inclui as mensagens da caixa de saída nem as chaves próprias deste dispositivo.",
     zh: "将设置、机密和本页面的用户存入一个加密文件。不含发件箱中的消息以及仅属于本设备的密钥。",
   },
   passphrase: {
@@ -24,7 +24,7 @@ export const deviceWords = catalogue({
     de: "Passphrase der Sicherung",
     fr: "Phrase secrète de la sauvegarde",
     es: "Frase secreta de la copia",
-    pt: "Frase secreta da cópia",
+    pt: "Frase secreta do backup",
     zh: "备份口令",
   },
   passphrase_help: {
@@ -32,8 +32,8 @@ export const deviceWords = catalogue({
     de: "Mindestens 10 Zeichen; vier Wörter merkt man sich leicht. Ohne sie kann niemand die Sicherung öffnen.",
     fr: "Au moins 10 caractères ; quatre mots se retiennent bien. Sans elle, personne ne peut ouvrir la sauvegarde.",
     es: "Al menos 10 caracteres; cuatro palabras se recuerdan bien. Sin ella nadie puede abrir la copia.",
-    pt: "Pelo menos 10 caracteres; quatro palavras lembram-se bem. Sem ela ninguém abre a cópia.",
-    zh: "至少 10 个字符，四个单词易记。没有它无人能打开备份。",
+    pt: "Pelo menos 10 caracteres; quatro palavras são fáceis de lembrar. Sem ela ninguém abre o backup.",
+    zh: "至少 10 个字符，四个单词就很好记。没有口令，任何人都无法打开备份。",
   },
   passphrase_again: {
     en: "Passphrase, once more",
@@ -64,7 +64,7 @@ export const deviceWords = catalogue({
     de: "Sicherung speichern",
     fr: "Enregistrer la sauvegarde",
     es: "Guardar la copia",
-    pt: "Salvar a cópia",
+    pt: "Salvar o backup",
     zh: "保存备份",
   },
   backup_done: {
@@ -72,7 +72,7 @@ export const deviceWords = catalogue({
     de: "Die Sicherung liegt bei den Downloads",
     fr: "La sauvegarde est dans vos téléchargements",
     es: "La copia está en sus descargas",
-    pt: "A cópia está nos downloads",
+    pt: "O backup está nos downloads",
     zh: "备份已下载",
   },
   restore: {
@@ -80,7 +80,7 @@ export const deviceWords = catalogue({
     de: "Sicherung einspielen",
     fr: "Restaurer une sauvegarde",
     es: "Restaurar una copia",
-    pt: "Restaurar uma cópia",
+    pt: "Restaurar um backup",
     zh: "恢复备份",
   },
   restore_lead: {
@@ -88,7 +88,7 @@ export const deviceWords = catalogue({
     de: "Ersetzt Einstellungen, Geheimnisse und die Benutzer dieser Seite durch die der Sicherung. Nachrichten im Ausgang bleiben. Die Sicherung eines anderen Geräts bringt dessen Namen mit.",
     fr: "Remplace les réglages, les secrets et les utilisateurs de cette page par ceux de la sauvegarde. Les messages en attente restent. La sauvegarde d’un autre appareil apporte son nom.",
     es: "Sustituye los ajustes, secretos y usuarios de esta página por los de la copia. Los mensajes pendientes se quedan. La copia de otro equipo trae su nombre.",
-    pt: "Substitui configurações, segredos e usuários desta página pelos da cópia. As mensagens em espera ficam. A cópia de outro dispositivo traz o nome dele.",
+    pt: "Substitui configurações, segredos e usuários desta página pelos do backup. As mensagens em espera ficam. O backup de outro dispositivo traz o nome dele.",
     zh: "用备份中的内容替换设置、机密和本页面用户。发件箱中的消息保留。其他设备的备份会带来其名称。",
   },
   file: {
@@ -96,7 +96,7 @@ export const deviceWords = catalogue({
     de: "Sicherungsdatei",
     fr: "Fichier de sauvegarde",
     es: "Archivo de la copia",
-    pt: "Arquivo da cópia",
+    pt: "Arquivo do backup",
     zh: "备份文件",
   },
   restore_do: { en: "Restore", de: "Einspielen", fr: "Restaurer", es: "Restaurar", pt: "Restaurar", zh: "恢复" },
@@ -105,7 +105,7 @@ export const deviceWords = catalogue({
     de: "Alles durch die Sicherung ersetzen?",
     fr: "Tout remplacer par la sauvegarde ?",
     es: "¿Sustituir todo por la copia?",
-    pt: "Substituir tudo pela cópia?",
+    pt: "Substituir tudo pelo backup?",
     zh: "用备份替换全部内容？",
   },
   restored: {
@@ -113,7 +113,7 @@ export const deviceWords = catalogue({
     de: "Eingespielt. Ein Neustart setzt es in Kraft",
     fr: "Restauré. Un redémarrage l’applique",
     es: "Restaurado. Un reinicio lo pone en vigor",
-    pt: "Restaurado. Um reinício aplica",
+    pt: "Restaurado. Passa a valer após um reinício",
     zh: "已恢复，重启后生效",
   },
   restored_users: {
@@ -121,7 +121,7 @@ export const deviceWords = catalogue({
     de: "Die Benutzer kamen mit: Melden Sie sich als einer davon an.",
     fr: "Les utilisateurs ont été repris : connectez-vous comme l’un d’eux.",
     es: "Los usuarios vinieron con ella: entre como uno de ellos.",
-    pt: "Os usuários vieram com ela: entre como um deles.",
+    pt: "Os usuários vieram com ele: entre como um deles.",
     zh: "用户也已恢复：请用其中之一登录。",
   },
 
@@ -135,10 +135,10 @@ export const deviceWords = catalogue({
   },
   restart_text: {
     en: "Takes some seconds. What is in the outbox stays; devices connect again by themselves. You have to log in again.",
-    de: "Dauert einige Sekunden. Der Ausgang bleibt; Geräte verbinden sich selbst wieder. Sie müssen sich neu anmelden.",
+    de: "Dauert einige Sekunden. Was im Ausgang liegt, bleibt; Geräte verbinden sich selbst wieder. Sie müssen sich neu anmelden.",
     fr: "Quelques secondes. La boîte d’envoi reste ; les appareils se reconnectent seuls. Il faudra vous reconnecter.",
-    es: "Tarda unos segundos. La bandeja de salida se queda; los dispositivos se reconectan solos. Tendrá que entrar de nuevo.",
-    pt: "Leva alguns segundos. A caixa de saída fica; os dispositivos se reconectam sozinhos. Você terá de entrar de novo.",
+    es: "Tarda unos segundos. La bandeja de salida se queda; los equipos se reconectan solos. Tendrá que entrar de nuevo.",
+    pt: "Leva alguns segundos. O que está na caixa de saída fica; os dispositivos se reconectam sozinhos. Você terá de entrar de novo.",
     zh: "需数秒。发件箱保留，设备自动重连。您需要重新登录。",
   },
   restart_do: { en: "Restart", de: "Neu starten", fr: "Redémarrer", es: "Reiniciar", pt: "Reiniciar", zh: "重启" },
@@ -153,10 +153,10 @@ export const deviceWords = catalogue({
   board: { en: "The board", de: "Die Platine", fr: "La carte", es: "La placa", pt: "A placa", zh: "主板" },
   no_supervisor: {
     en: "Rebooting, shutting down and renaming the board is the host system’s job here: there is no supervisor to ask.",
-    de: "Hochfahren, Abschalten und Umbenennen ist hier Sache des Systems: Es gibt keinen Supervisor.",
+    de: "Neustarten, Abschalten und Umbenennen ist hier Sache des Systems: Es gibt keinen Supervisor.",
     fr: "Redémarrer, éteindre ou renommer la carte revient ici au système hôte : il n’y a pas de superviseur.",
     es: "Reiniciar, apagar o renombrar la placa es aquí cosa del sistema: no hay supervisor.",
-    pt: "Reiniciar, desligar ou renomear a placa cabe aqui ao sistema: não há supervisor.",
+    pt: "Aqui, reiniciar, desligar ou renomear a placa cabe ao sistema: não há supervisor.",
     zh: "此处没有 supervisor：重启、关机和更名由主机系统负责。",
   },
   supervisor_status: {
@@ -178,10 +178,10 @@ export const deviceWords = catalogue({
   },
   update_waits: {
     en: "waits to be installed",
-    de: "wartet auf den Einbau",
+    de: "wartet auf die Installation",
     fr: "attend l’installation",
     es: "espera instalarse",
-    pt: "espera instalação",
+    pt: "aguardando instalação",
     zh: "等待安装",
   },
   update_loads: {
@@ -204,8 +204,8 @@ export const deviceWords = catalogue({
     en: "Takes a minute or two. Nothing that was acknowledged is lost; devices wait meanwhile.",
     de: "Dauert ein bis zwei Minuten. Nichts Bestätigtes geht verloren; Geräte warten so lange.",
     fr: "Une à deux minutes. Rien d’acquitté n’est perdu ; les appareils attendent.",
-    es: "Tarda uno o dos minutos. No se pierde nada confirmado; los dispositivos esperan.",
-    pt: "Leva um ou dois minutos. Nada confirmado se perde; os dispositivos esperam.",
+    es: "Tarda uno o dos minutos. No se pierde nada confirmado; los equipos esperan.",
+    pt: "Leva um ou dois minutos. Nada do que foi confirmado se perde; os dispositivos esperam.",
     zh: "需一两分钟。已确认的消息不会丢失，设备会等待。",
   },
   shutdown: {
@@ -230,7 +230,7 @@ export const deviceWords = catalogue({
     de: "a-z, 0-9 und innere Bindestriche; mit .local dahinter antwortet die Seite darauf",
     fr: "a-z, 0-9 et tirets intérieurs ; suivi de .local, la page y répond",
     es: "a-z, 0-9 y guiones interiores; con .local la página responde",
-    pt: "a-z, 0-9 e hífenes interiores; com .local a página responde",
+    pt: "a-z, 0-9 e hifens no meio; com .local no fim, a página responde por ele",
     zh: "a-z、0-9 和中间的连字符；加 .local 即可访问本页面",
   },
   rename: { en: "Rename", de: "Umbenennen", fr: "Renommer", es: "Renombrar", pt: "Renomear", zh: "更名" },
@@ -248,7 +248,7 @@ export const deviceWords = catalogue({
     de: "Löscht alles, was das Gerät gelernt hat, bevor es verkauft, verschickt oder weitergegeben wird. Das lässt sich nicht rückgängig machen.",
     fr: "Efface tout ce que l’appareil a appris, avant de le vendre, l’envoyer ou le donner. C’est irréversible.",
     es: "Borra todo lo aprendido, antes de vender, enviar o ceder el equipo. No se puede deshacer.",
-    pt: "Apaga tudo o que o dispositivo aprendeu, antes de o vender, enviar ou dar. Não se pode desfazer.",
+    pt: "Apaga tudo o que o dispositivo aprendeu, antes de vendê-lo, enviá-lo ou entregá-lo a alguém. Não pode ser desfeito.",
     zh: "出售、寄出或转交前清除设备上的一切。无法撤销。",
   },
   reset_erases: {
@@ -304,8 +304,8 @@ export const deviceWords = catalogue({
     de: "Danach startet es wie neu, zeigt einen Code zur Übernahme, und diese Seite kann eine andere Adresse haben.",
     fr: "Il redémarre alors comme neuf, avec un code de prise en main, et cette page peut changer d’adresse.",
     es: "Después arranca como nuevo, muestra un código de toma, y esta página puede tener otra dirección.",
-    pt: "Depois inicia como novo, mostra um código de posse, e esta página pode mudar de endereço.",
-    zh: "之后设备如新启动并显示认领码，本页面地址可能改变。",
+    pt: "Depois ele inicia como novo, mostra um código de posse, e esta página pode mudar de endereço.",
+    zh: "之后设备以出厂状态启动并显示认领码，本页面地址可能改变。",
   },
   reset_do: {
     en: "Erase everything",
@@ -321,14 +321,14 @@ export const deviceWords = catalogue({
     fr: "L’appareil s’efface et redémarre comme neuf",
     es: "El equipo se borra y arranca como nuevo",
     pt: "O dispositivo se apaga e inicia como novo",
-    zh: "设备正在清除并将如新启动",
+    zh: "设备正在清除数据，之后以出厂状态启动",
   },
   owner_only: {
     en: "Only an owner can do this.",
     de: "Das kann nur ein Besitzer.",
     fr: "Seul un propriétaire peut le faire.",
     es: "Solo un propietario puede hacerlo.",
-    pt: "Só um proprietário o pode fazer.",
+    pt: "Só um proprietário pode fazer isso.",
     zh: "仅所有者可操作。",
   },
 });

@@ -12,7 +12,7 @@ export function Loading({ loaded }: { readonly loaded: Loaded<unknown> }) {
   if (loaded.failure === "") return <Spinner label={text("loading")} />;
   return (
     <Notice tone="bad" isAlert title={text("load_failed")} actions={<Button onClick={loaded.again}>{text("try_again")}</Button>}>
-      {loaded.failure}
+      <span lang="en">{loaded.failure}</span>
     </Notice>
   );
 }

@@ -5,6 +5,8 @@
 import type { ComponentType } from "preact";
 import { goInstead, useRoute } from "../shell/route.tsx";
 import { hasRole, type Role, useSession } from "../shell/session.tsx";
+import { useMedia } from "../ui/media.ts";
+import { Select } from "../ui/select.tsx";
 import { Tabs } from "../ui/tabs.tsx";
 import { View } from "../ui/view.tsx";
 import { useText } from "../words/catalogue.ts";
@@ -30,6 +32,9 @@ const TABS: readonly { readonly id: TabId; readonly least: Role; readonly Shown:
   { id: "about", least: "viewer", Shown: AboutTab },
 ];
 
+/** On a phone more than these would be a row to scroll, and nobody looks for a tab beside the screen: a list to choose from instead. */
+const NARROW_TABS_MAX = 3;
+
 export function SystemView() {
   const text = useText(words);
   const keyText = useText(secretWords);
@@ -37,19 +42,34 @@ export function SystemView() {
   const { rest } = useRoute();
   const allowed = TABS.filter(({ least }) => hasRole(role, least));
   const { id, Shown } = allowed.find((tab) => tab.id === rest[0]) ?? allowed[0]!;
+  const isNarrow = useMedia("(max-width: 44rem)");
+  const tabs = allowed.map((tab) => ({ id: tab.id, label: tab.id === "keys" ? keyText("tab") : text(`tab_${tab.id}`) }));
+  const select = (next: TabId) => goInstead(`system/${next}`);
+  const shown = (
+    <div class="sys-tab">
+      <Shown key={id} />
+    </div>
+  );
   return (
     <View title={text("title")}>
       <div class="sys">
-        <Tabs
-          label={text("title")}
-          tabs={allowed.map((tab) => ({ id: tab.id, label: tab.id === "keys" ? keyText("tab") : text(`tab_${tab.id}`) }))}
-          current={id}
-          onSelect={(next) => goInstead(`system/${next}`)}
-        >
-          <div class="sys-tab">
-            <Shown key={id} />
-          </div>
-        </Tabs>
+        {isNarrow && tabs.length > NARROW_TABS_MAX ? (
+          <>
+            <div class="sys-choice">
+              <Select
+                label={text("part")}
+                value={id}
+                options={tabs.map((tab) => ({ value: tab.id, label: tab.label }))}
+                onChange={select}
+              />
+            </div>
+            {shown}
+          </>
+        ) : (
+          <Tabs label={text("title")} tabs={tabs} current={id} onSelect={select}>
+            {shown}
+          </Tabs>
+        )}
       </div>
     </View>
   );

@@ -1,6 +1,7 @@
-// Something asked of the device once, with its failure and another try.
+// Something asked of the device once, and again after a login; with its failure and another try.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useSession } from "../shell/session.tsx";
 
 export interface Loaded<T> {
   readonly value: T | undefined;
@@ -11,6 +12,7 @@ export interface Loaded<T> {
 }
 
 export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
+  const { login } = useSession();
   const [value, setValue] = useState<T>();
   const [failure, setFailure] = useState("");
   const latest = useRef(load);
@@ -19,6 +21,6 @@ export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
     setFailure("");
     latest.current().then(setValue, (error: unknown) => setFailure((error as Error).message));
   }, []);
-  useEffect(again, [again]);
+  useEffect(again, [again, login]);
   return { value, failure, again, set: setValue };
 }

@@ -70,7 +70,7 @@ export function UserDialog({ whom, onClose, onSave }: UserDialogProps) {
       {!isNew && <p>{text("ends_sessions")}</p>}
       {failure !== "" && (
         <Notice tone="bad" isAlert>
-          {failure}
+          <span lang="en">{failure}</span>
         </Notice>
       )}
     </Dialog>

@@ -4,6 +4,14 @@ import { catalogue } from "../words/catalogue.ts";
 
 export const words = catalogue({
   title: { en: "System", de: "System", fr: "Système", es: "Sistema", pt: "Sistema", zh: "系统" },
+  part: {
+    en: "Part of the system",
+    de: "Bereich des Systems",
+    fr: "Partie du système",
+    es: "Parte del sistema",
+    pt: "Parte do sistema",
+    zh: "系统部分",
+  },
   tab_logs: { en: "Log", de: "Protokoll", fr: "Journal", es: "Registro", pt: "Registro", zh: "日志" },
   tab_users: { en: "Users", de: "Benutzer", fr: "Utilisateurs", es: "Usuarios", pt: "Usuários", zh: "用户" },
   tab_audit: {
@@ -14,7 +22,7 @@ export const words = catalogue({
     pt: "Quem fez o quê",
     zh: "操作记录",
   },
-  tab_backup: { en: "Backup", de: "Sicherung", fr: "Sauvegarde", es: "Copia de seguridad", pt: "Cópia de segurança", zh: "备份" },
+  tab_backup: { en: "Backup", de: "Sicherung", fr: "Sauvegarde", es: "Copia de seguridad", pt: "Backup", zh: "备份" },
   tab_device: {
     en: "Restart and reset",
     de: "Neustart und Rücksetzen",
@@ -205,7 +213,7 @@ export const words = catalogue({
     en: "These may use this page. Devices and programs have users of their own, in the settings.",
     de: "Diese dürfen die Seite benutzen. Geräte und Programme haben eigene Benutzer, in den Einstellungen.",
     fr: "Ils peuvent utiliser cette page. Appareils et programmes ont leurs propres utilisateurs, dans les réglages.",
-    es: "Pueden usar esta página. Dispositivos y programas tienen usuarios propios, en los ajustes.",
+    es: "Pueden usar esta página. Equipos y programas tienen usuarios propios, en los ajustes.",
     pt: "Podem usar esta página. Dispositivos e programas têm usuários próprios, nas configurações.",
     zh: "这些用户可使用本页面。设备和程序的用户在设置中另行管理。",
   },
@@ -214,9 +222,9 @@ export const words = catalogue({
   who: { en: "Who", de: "Wer", fr: "Qui", es: "Quién", pt: "Quem", zh: "用户" },
   from: { en: "From", de: "Von", fr: "Depuis", es: "Desde", pt: "De", zh: "来源" },
   what: { en: "What", de: "Was", fr: "Quoi", es: "Qué", pt: "O quê", zh: "操作" },
-  outcome: { en: "Outcome", de: "Ausgang", fr: "Résultat", es: "Resultado", pt: "Resultado", zh: "结果" },
+  outcome: { en: "Outcome", de: "Ergebnis", fr: "Résultat", es: "Resultado", pt: "Resultado", zh: "结果" },
   done: { en: "done", de: "getan", fr: "fait", es: "hecho", pt: "feito", zh: "完成" },
-  refused: { en: "refused", de: "abgelehnt", fr: "refusé", es: "denegado", pt: "recusado", zh: "拒绝" },
+  refused: { en: "refused", de: "abgelehnt", fr: "refusé", es: "denegado", pt: "recusado", zh: "被拒绝" },
   nobody: { en: "nobody", de: "niemand", fr: "personne", es: "nadie", pt: "ninguém", zh: "无" },
   only_refused: {
     en: "Only what was refused",

@@ -77,7 +77,7 @@ export function ConfirmDialog({
       )}
       {fault !== "" && (
         <Notice tone="bad" isAlert>
-          {fault}
+          <span lang="en">{fault}</span>
         </Notice>
       )}
     </Dialog>

@@ -1,9 +1,10 @@
 // A question or a form over the page. Escape and the cross close it; the focus goes back to where it was.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useContext, useEffect, useId, useRef } from "preact/hooks";
 import { useText } from "../words/catalogue.ts";
 import { Button } from "./button.tsx";
+import { CoveredContext } from "./covered.ts";
 import { uiWords } from "./words.ts";
 
 interface DialogProps {
@@ -18,15 +19,19 @@ export function Dialog({ title, onClose, children, actions }: DialogProps) {
   const id = useId();
   const text = useText(uiWords);
   const element = useRef<HTMLDialogElement>(null);
+  const isCovered = useContext(CoveredContext);
   useEffect(() => {
     const before = document.activeElement;
-    const dialog = element.current!;
-    dialog.showModal();
     return () => {
-      dialog.close();
       if (before instanceof HTMLElement) before.focus();
     };
   }, []);
+  useEffect(() => {
+    const dialog = element.current!;
+    if (isCovered) return undefined;
+    dialog.showModal();
+    return () => dialog.close();
+  }, [isCovered]);
   return (
     <dialog
       ref={element}

@@ -75,11 +75,12 @@ export function Plot({ summary, series, data, unit, height = 180 }: PlotProps) {
       >
         {width > 0 && (
           <svg width={width} height={height} role="img" aria-label={summary}>
-            {ticks.map((tick) => (
+            {ticks.map((tick, index) => (
               <g key={tick}>
                 <path class="plot-grid" d={`M${left} ${y(tick)}H${width - RIGHT}`} />
                 <text x={left - 8} y={y(tick)} dy="0.35em" text-anchor="end">
-                  {unit(tick)}
+                  {/* Halves of a byte are rounded: the same figure twice would be a lie. */}
+                  {index < ticks.length - 1 && unit(tick) === unit(ticks[index + 1]!) ? "" : unit(tick)}
                 </text>
               </g>
             ))}

@@ -9,7 +9,7 @@ export const deviceWords = catalogue({
     fr: "Ce qui est relié à la passerelle : par le réseau en MQTT, ou par un câble série.",
     es: "Lo que se conecta a esta pasarela: por la red con MQTT, o por cable serie.",
     pt: "O que se conecta a este gateway: pela rede por MQTT, ou por cabo serial.",
-    zh: "连接到此网关的设备：通过网络（MQTT）或串行电缆。",
+    zh: "连接到此网关的设备：通过网络（MQTT）或串口线。",
   },
   mqtt: {
     en: "Devices in the network (MQTT)",
@@ -90,7 +90,7 @@ export const deviceWords = catalogue({
     fr: "Appareils sur câble série",
     es: "Equipos por cable serie",
     pt: "Dispositivos por cabo serial",
-    zh: "串行设备",
+    zh: "串口设备",
   },
   plugIn: {
     en: "Plug it in now. What appears is shown here at once.",
@@ -137,7 +137,7 @@ export const deviceWords = catalogue({
     de: "Nichts gehört. Ist das Gerät an, und spricht es von selbst? Von Hand geht es unter Einstellungen.",
     fr: "Rien entendu. L’appareil est-il allumé et parle-t-il de lui-même ? La saisie manuelle se fait sous Réglages.",
     es: "No se oyó nada. ¿Está encendido y habla por sí mismo? A mano se configura en Ajustes.",
-    pt: "Nada foi ouvido. Está conectado e fala por si? À mão, configure em Configurações.",
+    pt: "Nada foi ouvido. O dispositivo está ligado e envia por conta própria? Também é possível configurar manualmente em Configurações.",
     zh: "没有收到数据。设备是否已开机并主动发送？也可在“设置”中手动填写。",
   },
   sure: {
@@ -146,9 +146,9 @@ export const deviceWords = catalogue({
     fr: "sûr à {percent}",
     es: "{percent} seguro",
     pt: "{percent} de certeza",
-    zh: "可信度 {percent}",
+    zh: "置信度 {percent}",
   },
-  useThis: { en: "Use this", de: "Das nehmen", fr: "Utiliser", es: "Usar esto", pt: "Usar isto", zh: "使用" },
+  useThis: { en: "Use this", de: "Das nehmen", fr: "Utiliser", es: "Usar esto", pt: "Usar isto", zh: "采用" },
   portName: {
     en: "Name of this port",
     de: "Name dieses Anschlusses",
@@ -171,6 +171,6 @@ export const deviceWords = catalogue({
     fr: "Aucun appareil série n’est branché.",
     es: "No hay ningún equipo serie conectado.",
     pt: "Nenhum dispositivo serial está conectado.",
-    zh: "没有插入串行设备。",
+    zh: "没有插入串口设备。",
   },
 });

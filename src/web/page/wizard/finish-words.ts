@@ -115,7 +115,7 @@ export const finishWords = catalogue({
     de: 'Eine echte Nachricht auf {subject}. In der Zentrale zu sehen mit: nats sub "petiole.test.>"',
     fr: 'Un vrai message sur {subject}. Pour le voir au siège : nats sub "petiole.test.>"',
     es: 'Un mensaje real en {subject}. Para verlo en la central: nats sub "petiole.test.>"',
-    pt: 'Uma mensagem real em {subject}. Para a ver na central: nats sub "petiole.test.>"',
+    pt: 'Uma mensagem real em {subject}. Para vê-la na central: nats sub "petiole.test.>"',
     zh: '在 {subject} 上发送真实消息。总部可用 nats sub "petiole.test.>" 查看。',
   },
   testBoth: {
@@ -228,7 +228,7 @@ export const finishWords = catalogue({
     fr: "Ports série",
     es: "Puertos serie",
     pt: "Portas seriais",
-    zh: "串行端口",
+    zh: "串口",
   },
   none: { en: "none", de: "keine", fr: "aucun", es: "ninguno", pt: "nenhum", zh: "无" },
   passwordNoted: {

@@ -51,7 +51,7 @@ export function HubTest({ remote }: { readonly remote: Document }) {
       )}
       {isOfThis && examination.state === "failed" && (
         <Notice tone="bad" isAlert>
-          {examination.failure}
+          <span lang="en">{examination.failure}</span>
         </Notice>
       )}
       {isOfThis && examination.steps.length > 0 && <StepList examination={examination} />}

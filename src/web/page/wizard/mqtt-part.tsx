@@ -8,12 +8,14 @@ import { Input } from "../ui/input.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { Switch } from "../ui/switch.tsx";
 import { useText } from "../words/catalogue.ts";
+import { useColon } from "../words/colon.ts";
 import { listOf, mqttPlace, newPassword, objectOf } from "./answers.ts";
 import { MqttLogin } from "./mqtt-login.tsx";
 import type { StepProps } from "./wizard-view.tsx";
 import { wizardWords } from "./words.ts";
 
 export function MqttPart({ settings, answers, answer }: StepProps) {
+  const colon = useColon();
   const text = useText(wizardWords);
   const place = mqttPlace(settings.document);
   const [user, setUser] = useState("");
@@ -40,7 +42,9 @@ export function MqttPart({ settings, answers, answer }: StepProps) {
       />
       {there.length > 0 && (
         <p>
-          {text("logins")}: {there.join(", ")}
+          {text("logins")}
+          {colon}
+          {there.join(", ")}
         </p>
       )}
       <form

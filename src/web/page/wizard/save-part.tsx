@@ -4,11 +4,13 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, type ApiFault, api } from "../shell/api.ts";
 import { usePending } from "../shell/pending.tsx";
 import { refusalWords } from "../shell/refusal-words.ts";
+import { useSession } from "../shell/session.tsx";
 import { shellWords } from "../shell/words.ts";
 import { Button } from "../ui/button.tsx";
 import { Card } from "../ui/card.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { useText } from "../words/catalogue.ts";
+import { useColon } from "../words/colon.ts";
 import { documentOf } from "./answers.ts";
 import type { SettingsAnswer, StepProps } from "./wizard-view.tsx";
 import { wizardWords } from "./words.ts";
@@ -20,8 +22,10 @@ interface Proposal {
 
 export function SavePart({ settings, answers, isSaved, saved, reload }: StepProps) {
   const text = useText(wizardWords);
+  const colon = useColon();
   const shellText = useText(shellWords);
   const { refresh } = usePending();
+  const { login } = useSession();
   const [proposal, setProposal] = useState<Proposal>();
   const [busy, setBusy] = useState(false);
   const [said, setSaid] = useState("");
@@ -39,7 +43,12 @@ export function SavePart({ settings, answers, isSaved, saved, reload }: StepProp
     return () => {
       isShown = false;
     };
-  }, [wanted, revision, isSaved, shellText]);
+  }, [wanted, revision, isSaved, shellText, login]);
+
+  useEffect(() => {
+    setRestarting(false);
+    setSaid(""); // that nobody is logged in
+  }, [login]);
 
   const restart = async () => {
     await api.post("/api/restart");
@@ -99,7 +108,7 @@ export function SavePart({ settings, answers, isSaved, saved, reload }: StepProp
       ) : (
         paths.length > 0 && (
           <div>
-            <p>{text("changesAre")}:</p>
+            <p>{text("changesAre") + colon}</p>
             <ul>
               {paths.map((path) => (
                 <li key={path}>

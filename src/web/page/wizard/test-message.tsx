@@ -129,7 +129,7 @@ function LinkLine({ remote }: { readonly remote: RemoteReport }) {
       {state === "ready" && rtt !== null && <p>{text("roundTrip", { time: format.milliseconds(rtt) })}</p>}
       {state !== "ready" && error !== null && (
         <Notice tone="look" actions={<Link to="doctor">{text("askDoctor")}</Link>}>
-          {error.message}
+          <span lang="en">{error.message}</span>
         </Notice>
       )}
     </div>

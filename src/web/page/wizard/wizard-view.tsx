@@ -8,6 +8,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type ApiError, api } from "../shell/api.ts";
 import { go, goInstead, Link, useRoute } from "../shell/route.tsx";
+import { useSession } from "../shell/session.tsx";
 import { Button } from "../ui/button.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { Spinner } from "../ui/spinner.tsx";
@@ -44,6 +45,7 @@ export interface StepProps {
 export function WizardView() {
   const text = useText(wizardWords);
   const { rest } = useRoute();
+  const { login } = useSession();
   const [settings, setSettings] = useState<SettingsAnswer>();
   const [error, setError] = useState<ApiError>();
   const [answers, setAnswers] = useMemory<Answers | undefined>("wizard.answers", () => undefined);
@@ -67,12 +69,21 @@ export function WizardView() {
       setAnswers(first);
       setSavedAs(JSON.stringify(first));
     });
-  }, []);
+  }, [login]); // after the restart nothing waits for one any more
   useEffect(() => {
     if (step === undefined) goInstead(`wizard/${STEPS[0]}`);
   }, [step]);
 
-  if (error !== undefined) return <View title={text("title")}>{<Notice tone="bad">{error.message}</Notice>}</View>;
+  if (error !== undefined)
+    return (
+      <View title={text("title")}>
+        {
+          <Notice tone="bad">
+            <span lang="en">{error.message}</span>
+          </Notice>
+        }
+      </View>
+    );
   if (settings === undefined || answers === undefined || step === undefined) return <Spinner label="…" />;
   const at = STEPS.indexOf(step);
   const props: StepProps = {

@@ -62,7 +62,7 @@ export const wizardWords = catalogue({
     de: "Was geschieht, solange der Hub nicht erreichbar ist. Unter Einstellungen lässt es sich jederzeit verfeinern.",
     fr: "Ce qui se passe quand le hub est injoignable. À affiner à tout moment sous Réglages.",
     es: "Qué ocurre mientras no se llega al hub. Puede afinarse siempre en Ajustes.",
-    pt: "O que acontece quando o hub não está acessível. Pode ser afinado sempre em Configurações.",
+    pt: "O que acontece quando o hub não está acessível. Pode ser refinado a qualquer momento em Configurações.",
     zh: "无法连接中心时的处理方式。可随时在“设置”中细化。",
   },
   preset_standard: {
@@ -78,7 +78,7 @@ export const wizardWords = catalogue({
     de: "Nachrichten mit QoS 1 oder 2 bleiben auf dem Flash, bis der Hub sie hat. QoS 0 geht, wenn eine Verbindung da ist.",
     fr: "Les messages QoS 1 ou 2 restent en mémoire flash jusqu’à ce que le hub les ait. QoS 0 part s’il y a une liaison.",
     es: "Los mensajes QoS 1 o 2 se guardan en flash hasta que el hub los tenga. QoS 0 sale si hay enlace.",
-    pt: "As mensagens QoS 1 ou 2 ficam na flash até o hub as ter. QoS 0 segue se houver conexão.",
+    pt: "As mensagens QoS 1 ou 2 ficam na flash até o hub as receber. QoS 0 segue se houver conexão.",
     zh: "QoS 1 或 2 的消息保存在闪存中，直到中心收到。QoS 0 仅在有连接时发送。",
   },
   preset_everything: {
@@ -94,7 +94,7 @@ export const wizardWords = catalogue({
     de: "Jede Nachricht bleibt, bis der Hub sie hat, gleich welcher QoS, in ihrer Reihenfolge. Das schreibt mehr auf den Flash.",
     fr: "Chaque message est gardé jusqu’à ce que le hub l’ait, quel que soit son QoS, dans l’ordre. La flash est plus sollicitée.",
     es: "Cada mensaje se guarda hasta que el hub lo tenga, sea cual sea su QoS, en su orden. Escribe más en la flash.",
-    pt: "Cada mensagem fica até o hub a ter, seja qual for o QoS, pela ordem de chegada. Escreve mais na flash.",
+    pt: "Cada mensagem é guardada até o hub a receber, seja qual for o QoS, na ordem de chegada. Escreve mais na flash.",
     zh: "无论 QoS，所有消息都按顺序保存到中心收到为止。闪存写入更多。",
   },
   preset_alarms: {
@@ -103,7 +103,7 @@ export const wizardWords = catalogue({
     fr: "Les alarmes d’abord",
     es: "Alarmas primero",
     pt: "Alarmes primeiro",
-    zh: "报警优先",
+    zh: "告警优先",
   },
   presetText_alarms: {
     en: "What comes under alarms.> is always kept and goes before everything else. The rest as devices ask for.",
@@ -111,7 +111,7 @@ export const wizardWords = catalogue({
     fr: "Ce qui arrive sous alarms.> est toujours gardé et passe avant tout. Le reste selon les appareils.",
     es: "Lo que llega bajo alarms.> se guarda siempre y va antes que todo. El resto, como pidan los equipos.",
     pt: "O que chega em alarms.> é sempre guardado e vai antes de tudo. O resto como os dispositivos pedirem.",
-    zh: "alarms.> 下的消息总是保存并最先发送。其余按设备要求。",
+    zh: "alarms.> 下的消息始终保存并最先发送。其余按设备要求。",
   },
   preset_fresh: {
     en: "Fresh values first",

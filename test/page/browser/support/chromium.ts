@@ -10,7 +10,6 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { type BrowserContext, type ConsoleMessage, chromium, type Page } from "playwright-core";
-import type { Gateway } from "./gateway.ts";
 
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1440, height: 900 } } as const;
 
@@ -38,7 +37,12 @@ export interface Visit extends AsyncDisposable {
 }
 
 export interface Chromium extends AsyncDisposable {
-  visit(gateway: Gateway, options?: VisitOptions): Promise<Visit>;
+  visit(gateway: At, options?: VisitOptions): Promise<Visit>;
+}
+
+/** What is visited. */
+interface At {
+  readonly url: string;
 }
 
 type Cookies = Awaited<ReturnType<BrowserContext["cookies"]>>;
@@ -51,8 +55,8 @@ export async function openChromium(): Promise<Chromium> {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
   const axe = await fs.readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
   // A login costs a scrypt and a form: one per user and gateway is enough for tests of something else.
-  const known = new WeakMap<Gateway, Map<string, Cookies>>();
-  const sessionsOf = (gateway: Gateway) => {
+  const known = new WeakMap<At, Map<string, Cookies>>();
+  const sessionsOf = (gateway: At) => {
     const sessions = known.get(gateway) ?? new Map<string, Cookies>();
     known.set(gateway, sessions);
     return sessions;
@@ -112,7 +116,9 @@ export async function openChromium(): Promise<Chromium> {
         isSound,
         async shot(name) {
           const folder = process.env["PAGE_SHOTS"]; // set by hand, by who wants to look
-          if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+          if (folder === undefined) return;
+          await page.evaluate("scrollTo(0, 0)"); // what sticks would stand in the middle
+          await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
         },
         async [Symbol.asyncDispose]() {
           await context.close();
@@ -125,9 +131,10 @@ export async function openChromium(): Promise<Chromium> {
 }
 
 export async function logIn(page: Page, { user, password }: { readonly user: string; readonly password: string }): Promise<void> {
-  await page.locator('input[autocomplete="username"]').fill(user);
-  await page.locator('input[autocomplete="current-password"]').fill(password);
-  await page.locator('button[type="submit"]').click();
+  const door = page.locator(".doorstep"); // behind it the page may wait, with forms of its own
+  await door.locator('input[autocomplete="username"]').fill(user);
+  await door.locator('input[autocomplete="current-password"]').fill(password);
+  await door.locator('button[type="submit"]').click();
   await page.locator(".app").waitFor();
 }
 

@@ -3,13 +3,14 @@
 
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
-import { systemClock } from "#base/clock.ts";
+import { type Clock, systemClock } from "#base/clock.ts";
 import { systemDisk } from "#base/disk.ts";
 import { systemEntropy } from "#base/entropy.ts";
 import type { Env } from "#base/env.ts";
 import { createLog, formatLine, type LogLine } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
 import type { Tty } from "#base/tty.ts";
+import type { Environment } from "#config/overrides.ts";
 import { systemTty } from "#ingress/serial/system-tty.ts";
 import { LogTail } from "#web/server/log-tail.ts";
 import { bundlePage } from "../../../../scripts/lib/page-bundle.ts";
@@ -25,6 +26,8 @@ export interface GatewayOptions {
   readonly isNew?: boolean;
   /** Serial devices; default: those of this machine. */
   readonly tty?: Tty;
+  readonly clock?: Clock;
+  readonly environment?: Environment;
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -48,20 +51,10 @@ export interface Gateway extends AsyncDisposable {
 const OFF = { server_name: "gw-test", monitor: null, host: null, mqtt: null, firewall: { enabled: false } };
 
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const { settings = {}, isNew = false } = options;
   await using scope = new AsyncDisposableStack();
   const folder = scope.use(await tempFolder("petiole-page"));
-  const dataDir = path.join(folder.path, "data");
-  const pageFolder = path.join(folder.path, "page");
   const [port] = (await freePorts(1)) as [number]; // it stays the same through restarts
-  await Promise.all([
-    fs.mkdir(dataDir).then(async () => {
-      const document = { ...OFF, web: { listen: `127.0.0.1:${port}` }, ...settings };
-      await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(document));
-      if (!isNew) await writeUsers(dataDir);
-    }),
-    writePage(pageFolder),
-  ]);
+  const { dataDir, pageFolder } = await layOut(folder.path, port, options);
 
   const log: string[] = [];
   let isWanted = false;
@@ -70,7 +63,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
 
   const start = async (): Promise<void> => {
     const { promise: up, resolve, reject } = Promise.withResolvers<void>();
-    const clock = systemClock();
+    const clock = options.clock ?? systemClock();
     const tail = new LogTail();
     const hear = (line: LogLine) => {
       log.push(formatLine(line));
@@ -88,7 +81,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     const listeners = new Map<string, () => void>();
     const signals: Signals = { on: (name, listener) => listeners.set(name, listener), off: (name) => listeners.delete(name) };
     isWanted = true;
-    const exit = runDaemon({ dataDir }, {}, env, signals, { tail, folder: pageFolder });
+    const exit = runDaemon({ dataDir }, options.environment ?? {}, env, signals, { tail, folder: pageFolder });
     const ended = exit.then(async (code) => {
       reject(new Error(`the daemon ended with ${code} before it was up:\n${log.slice(-5).join("\n")}`));
       if (!isWanted || code !== 0) return;
@@ -125,6 +118,22 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     restarted: () => new Promise<void>((resolve) => waiting.push(resolve)),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
+}
+
+/** What a gateway finds when it starts: its data directory with settings and users, and the page's files. */
+export async function layOut(folder: string, port: number, { settings = {}, isNew = false }: GatewayOptions) {
+  const dataDir = path.join(folder, "data");
+  const pageFolder = path.join(folder, "page");
+  await Promise.all([
+    fs.mkdir(dataDir).then(async () => {
+      const web = { listen: `127.0.0.1:${port}`, ...(settings["web"] as object | undefined) };
+      const document = { ...OFF, ...settings, web };
+      await fs.writeFile(path.join(dataDir, "settings.json"), JSON.stringify(document));
+      if (!isNew) await writeUsers(dataDir);
+    }),
+    writePage(pageFolder),
+  ]);
+  return { dataDir, pageFolder };
 }
 
 let bundled: ReturnType<typeof bundlePage> | undefined;
