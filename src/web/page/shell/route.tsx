@@ -14,6 +14,7 @@ export function useRoute(): Route {
   useEffect(() => {
     const onChange = () => setHash(location.hash);
     addEventListener("hashchange", onChange);
+    onChange(); // it may have changed since this was drawn
     return () => removeEventListener("hashchange", onChange);
   }, []);
   return parseRoute(hash);
