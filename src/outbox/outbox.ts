@@ -94,8 +94,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     const rules = new RuleBook(options);
     this.#rules = rules;
     const parts = { rules, losses: this.losses, thinner: new Thinner(rules, this.losses, { ...env, calendar: this.#calendar }) };
-    const retention = new Retention(options, parts, { ...env, calendar: this.#calendar, directory: deps.directory });
-    this.#retention = retention;
+    this.#retention = new Retention(options, parts, { ...env, calendar: this.#calendar, directory: deps.directory });
     this.lanes = new LaneSet(CLASSES.map((urgency) => makeLane(urgency, this.#hostOf(urgency))));
     this.#reconciling = new Reconciling(this.lanes, deps.reconcile, env.clock);
     const wantsStreams = () => rules.all.some(({ confirm }) => confirm === "stored");
@@ -107,6 +106,7 @@ export class Outbox implements Upstream, AsyncDisposable {
       isBehind: (subject: string) => !this.#plans.forBacklog(subject).lane.hasCaughtUp,
       laneOf: (subject: string) => this.#plans.forBacklog(subject).lane,
       lookFor: deps.lookFor,
+      leftSince: (lane: Lane) => this.#reconciling.leftSince(lane),
       isDeaf: () => wantsStreams() && this.#carrier?.inbox === null,
       wantsStream: (subject: string) => this.#plans.wantsStream(subject),
       onDoubt: () => this.#captures.onDoubt(),
@@ -127,7 +127,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#live = new LivePath({ hub: deps.hub, label: deps.origin.label, onRoom: () => this.#listener?.onRoom() }, env);
     this.#drops = new Drops(losses, options.commitInterval, env.clock, () => this.#tellSafe());
     this.#passedBy = new PassedBy(losses, () => this.lanes.onRoom());
-    retention.start(this.lanes.all);
+    this.#retention.start(this.lanes.all);
   }
 
   #hostOf(urgency: UrgencyClass): LaneHost {
@@ -214,7 +214,7 @@ export class Outbox implements Upstream, AsyncDisposable {
     this.#streams.suspensions.onReady();
     this.#captures.onReady();
     this.onInterest();
-    this.#reconciling.begin(carrier);
+    this.#reconciling.begin(carrier, this.#streams.suspensions.size > 0);
   }
 
   onDown(): void {

@@ -11,11 +11,11 @@ import type { Resolver } from "#base/resolver.ts";
 import type { TimeKeeper } from "#base/time-keeper.ts";
 import { type Batch, replyOf } from "#core/batch.ts";
 import type { Origin } from "#core/sink.ts";
-import type { LaneSet } from "#outbox/lane-set.ts";
 import type { OutboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
 import type { SubjectPlan } from "#outbox/plans.ts";
 import { Reconciliation } from "#outbox/reconcile/reconcile.ts";
+import type { Reconcile } from "#outbox/reconcile/reconciling.ts";
 import { StreamDirectory } from "#outbox/streams/stream-directory.ts";
 import { CLASSES } from "#outbox/urgency.ts";
 import type { AccountRouter, Door } from "#router/router.ts";
@@ -102,7 +102,7 @@ export async function openUplink(remote: RemoteOptions, deps: UplinkDeps, env: E
     hub: () => parts.uplink?.clusterName ?? "",
     mayAsk: () => interest.hasJetStream && view.mayExport(LISTING) && parts.uplink?.link.carrier?.inbox != null,
   });
-  const reconcile = (lanes: LaneSet, ending: AbortSignal) => reconciliation.reconcile(lanes, ending);
+  const reconcile: Reconcile = (lanes, ending, isHeldUp) => reconciliation.reconcile(lanes, ending, isHeldUp);
   const outbox = scope.use(
     await openOutbox(
       deps.outbox,

@@ -59,6 +59,8 @@ export interface Doubt {
   readonly lanes: readonly (DoubtfulLane | undefined)[];
   /** Records of those others, which share the link. */
   readonly recordsBeside?: number;
+  /** Some of it is sent again only once its stream stores again. */
+  readonly isHeldUp?: boolean;
   /** What is in doubt is of these, and is looked for though it may be sent again in time. Absent: the records say. */
   readonly subjects?: readonly string[];
 }
@@ -84,6 +86,8 @@ export interface ReconcileReport {
   readonly found: number;
   /** There is more than is looked at: asking again would tell no more. */
   readonly isCut: boolean;
+  /** How old the doubt is, at most, that was left to streams still in time; null: none was. */
+  readonly leftAge: Millis | null;
   readonly took: Millis;
   readonly wall: WallMillis;
 }
@@ -114,6 +118,8 @@ export const SCANNED_MAX = 200_000;
  * window, and a long drain may stand before it.
  */
 const WINDOW_SHARE = 0.5;
+/** And so much of the window must be left: what is sent again may first wait 15 s for the hub's word of its streams. */
+const WINDOW_LEFT_MS_MIN: Millis = 30_000;
 const QUICK_RECORDS = 10_000;
 /** Subjects named in one scan, and scans of one stream; with more subjects all of the stream is looked through. */
 const FILTERS_MAX = 64;
@@ -145,7 +151,7 @@ export class Reconciliation {
    * For the outbox: what is in doubt, looked for and told to the lanes; undefined: nothing is. In the beginning of a life everything is
    * that earlier ones left on flash, until it was looked for, or has been sent again in time.
    */
-  reconcile(lanes: LaneSet, signal: AbortSignal): Asking | undefined {
+  reconcile(lanes: LaneSet, signal: AbortSignal, isHeldUp = false): Asking | undefined {
     const inherits = (lane: Lane) => !this.#isStartOver && lane.hasInherited;
     const inDoubt = new Set(lanes.all.filter((lane) => inherits(lane) || lane.doubt() !== null));
     if (inDoubt.size === 0) return undefined;
@@ -164,12 +170,15 @@ export class Reconciliation {
     const task = {
       elapsed,
       lanes: lanes.all.map((lane) => (inDoubt.has(lane) ? lane : undefined)),
+      isHeldUp,
       recordsBeside: lanes.all.reduce((sum, lane) => sum + (inDoubt.has(lane) ? 0 : lane.journal.records), 0),
     };
-    const over = this.run(task, signal).then(({ result, isCut, took }) => {
+    const { clock } = this.#env;
+    const over = this.run(task, signal).then(({ result, isCut, took, leftAge }) => {
       this.#budget = result === "down" ? this.#budget - took : RECONCILE_MS_MAX;
       // In time: only if it is sent again over this link. Impossible, partial: another hub may know, or this one later.
-      if (result === "done" || isCut || result === "nothing") this.#isStartOver = true;
+      if ((result === "done" && leftAge === null) || isCut || result === "nothing") this.#isStartOver = true;
+      return leftAge === null ? null : clock.now() - leftAge;
     });
     return { lanes: inDoubt, over };
   }
@@ -208,13 +217,14 @@ export class Reconciliation {
     this.#learn(hub, api);
     const { text, streams, scanned } = run;
     const found = run.found.size;
-    return { result, text, streams, scanned, found, isCut: run.isCut, took: clock.now() - startedAt, wall: clock.wall() };
+    const { isCut, leftAge } = run;
+    return { result, text, streams, scanned, found, isCut, leftAge, took: clock.now() - startedAt, wall: clock.wall() };
   }
 
   /** Over this link all that is in doubt is sent again, and nobody was asked. */
   #goWithout(text: string, level: "debug" | "warn"): void {
     const wall = this.#env.clock.wall();
-    this.last = { result: "impossible", text, streams: 0, scanned: 0, found: 0, isCut: false, took: 0, wall };
+    this.last = { result: "impossible", text, streams: 0, scanned: 0, found: 0, isCut: false, leftAge: null, took: 0, wall };
     this.#tellTrouble(this.last, level);
   }
 
@@ -258,12 +268,14 @@ class Run {
   text = "";
   streams = 0;
   scanned = 0;
+  leftAge: Millis | null = null;
   readonly found: FoundIds;
   readonly #doubt: Doubt;
   readonly #api: JetStreamApi;
   readonly #env: ReconcileEnv;
   readonly #startedAt: Millis;
   readonly #allowance = { left: SCANNED_MAX };
+  #oldestInTime: Millis = 0;
 
   constructor(doubt: Doubt, api: JetStreamApi, found: FoundIds, env: ReconcileEnv) {
     this.#startedAt = env.clock.now();
@@ -297,6 +309,7 @@ class Run {
     }
     for (const { classIndex, epoch, seqs } of this.found.all()) this.#doubt.lanes[classIndex]?.onFoundInStream(epoch, seqs);
     if (this.#api.isDown) return "down";
+    if (rest.size > 0) this.leftAge = this.#oldestInTime;
     if (rest.size === streams.length && isWhole && this.text === "") return "in_time";
     if (this.text === "") return "done";
     return this.streams > 0 ? "partial" : "impossible";
@@ -319,11 +332,14 @@ class Run {
 
   /** Will all that is in doubt reach the stream again while it still knows the ids? */
   #isInTime(stream: StreamFacts): boolean {
-    if (this.#doubt.subjects !== undefined) return false;
+    if (this.#doubt.subjects !== undefined || this.#doubt.isHeldUp === true) return false;
     const records = this.#lanes.reduce((sum, { journal }) => sum + journal.records, this.#doubt.recordsBeside ?? 0);
     const elapsed =
       (this.#doubt.elapsed ?? stream.now - stream.oldest.sinceAt(stream.now)) + this.#env.clock.now() - this.#startedAt;
-    return elapsed <= stream.window * WINDOW_SHARE && records <= QUICK_RECORDS;
+    const { window } = stream;
+    if (elapsed > Math.min(window * WINDOW_SHARE, window - WINDOW_LEFT_MS_MIN) || records > QUICK_RECORDS) return false;
+    this.#oldestInTime = Math.max(this.#oldestInTime, elapsed);
+    return true;
   }
 
   async #look(stream: StreamFacts, isWhole: boolean): Promise<void> {

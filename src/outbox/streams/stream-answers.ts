@@ -5,7 +5,7 @@
 //   refused, for now ──┐
 //   silence ───────────┴───▶ lane: held        subject: suspended (suspensions.ts)
 
-import type { Clock } from "#base/clock.ts";
+import type { Clock, Millis } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import { displaySubject } from "#core/subject.ts";
 import type { Lane } from "../lane.ts";
@@ -27,6 +27,8 @@ export interface StreamAnswersHost {
   laneOf(subject: string): Lane;
   /** Asks streams what they hold. Absent: what they did not answer for is sent again. */
   readonly lookFor?: LookFor | undefined;
+  /** Since when some of the lane may be in streams that was to be sent again while they know its ids; Infinity: nothing of that kind. */
+  leftSince(lane: Lane): Millis;
   /** Index in `outbox.rules`. */
   ruleOf(subject: string): number | null;
   /** Answers of streams do not reach us, and some rule wants them. */
@@ -53,6 +55,7 @@ export class StreamAnswers {
         onDue: () => host.lanes.lookAgain(),
         look: () => host.lanes.look,
         isBehind: (subject) => host.isBehind(subject),
+        isLeft: (subject) => host.leftSince(host.laneOf(subject)) < Number.POSITIVE_INFINITY,
         ...(host.lookFor === undefined ? {} : { ask: (subjects, signal) => this.#ask(subjects, signal) }),
       },
       env,
@@ -104,9 +107,10 @@ export class StreamAnswers {
   }
 
   #ask(subjects: readonly string[], signal: AbortSignal): Promise<Told> | undefined {
-    const doubt = this.#host.lanes.doubt();
-    if (doubt === null) return undefined;
-    return this.#host.lookFor?.(subjects, doubt.sinceMs, signal)?.then((found) => this.#told(found));
+    const { lanes, leftSince } = this.#host;
+    const sinceMs = Math.min(lanes.doubt()?.sinceMs ?? Number.POSITIVE_INFINITY, ...lanes.all.map(leftSince));
+    if (sinceMs === Number.POSITIVE_INFINITY) return undefined;
+    return this.#host.lookFor?.(subjects, sinceMs, signal)?.then((found) => this.#told(found));
   }
 
   #told({ isWhole, ids }: Found): Told {

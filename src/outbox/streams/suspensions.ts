@@ -4,11 +4,12 @@
 //                  ▼                                                              │
 //   not stored ─▶ shut ── wait over, or a new link ──▶ due ── next of the subject ──▶ out ── stored ──▶ well ──▶ open
 //                   │                                ▲  └── nothing of it waits any more ────────────────────▶ open
-//                   └─ silence ─▶ asked: not found ──┘
+//                   └─ doubt ───▶ asked: not found ──┘
 //                                 asked: the stream has what it did not answer for ──────────────────▶ open
 //
 // A stream that said nothing may have stored all the same (one that acknowledges nothing, an answer that was lost). So before anything is
-// sent again it is asked what it holds: one question for all subjects whose time has come, and no other before it is answered.
+// sent again it is asked what it holds: one question for all subjects whose time has come, and no other before it is answered. So is one
+// that refuses for now what a link that fell may have brought it, and what was to be sent again while it still knows the ids.
 //
 // Only the message that was sent to see counts as an answer: what was under way before may still be stored or not.
 //
@@ -74,6 +75,8 @@ export interface SuspensionsHost {
   ask?(subjects: readonly string[], signal: AbortSignal): Promise<Told> | undefined;
   /** Is the subject's lane still on its way through what waits? */
   isBehind(subject: string): boolean;
+  /** Was some of its lane sent over a link that fell, and not looked for since it was to be sent again in time? */
+  isLeft(subject: string): boolean;
 }
 
 export interface SuspendedSubject {
@@ -146,7 +149,7 @@ export class Suspensions implements Disposable {
   onNotStored(subject: string, seq: number, why: string, isSilence = false): void {
     const known = this.#subjects.get(subject);
     if (known === undefined) {
-      this.#shut(subject, seq, why, isSilence);
+      this.#shut(subject, seq, why, isSilence || this.#host.isLeft(subject));
       return;
     }
     known.why = why;

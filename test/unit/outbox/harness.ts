@@ -9,8 +9,10 @@ import type { Json } from "#base/schema.ts";
 import { flagsFor } from "#core/batch.ts";
 import { BatchBuilder } from "#core/batch-builder.ts";
 import type { Carrier, HubView, Listening } from "#outbox/hub-view.ts";
+import type { LaneSet } from "#outbox/lane-set.ts";
 import { outboxOptions } from "#outbox/options.ts";
 import { type Outbox, openOutbox } from "#outbox/outbox.ts";
+import type { LookFor, Reconcile } from "#outbox/reconcile/reconciling.ts";
 import type { StreamDesk, StreamOfHub } from "#outbox/streams/captures.ts";
 import { WireWriter } from "#wire/wire-writer.ts";
 import { FakeClock, turn } from "../../support/fake-clock.ts";
@@ -36,6 +38,9 @@ export class OutboxHarness {
   tellStreams: (() => void) | undefined;
   rooms = 0;
   payloadBytesMax = 1_000_000;
+  /** Asks the hub's streams what they hold; undefined: nobody does. */
+  reconcile: Reconcile | undefined;
+  lookFor: LookFor | undefined;
   outbox!: Outbox;
   #ticket = 0;
 
@@ -66,6 +71,8 @@ export class OutboxHarness {
       origin: new RecordingOrigin("hub"),
       servedGroups: (subject: string) => this.#served(subject),
       streamDesk: this.#streamDesk(),
+      reconcile: (lanes: LaneSet, signal: AbortSignal, isHeldUp: boolean) => this.reconcile?.(lanes, signal, isHeldUp),
+      lookFor: (subjects: readonly string[], sinceMs: number, signal: AbortSignal) => this.lookFor?.(subjects, sinceMs, signal),
     };
     this.outbox = await openOutbox(decoded.value, deps, env, new AbortController().signal);
     this.outbox.attach({

@@ -46,6 +46,12 @@ test("a doubt that the window covers is left to the stream, unless the backlog i
   assert.equal((await it.run(30_000)).result, "done");
 });
 
+test("a short window is not relied on: what is sent again may have to wait first", async () => {
+  const it = opened("sensors.a");
+  it.hub.stream("S", ["sensors.>"], 20_000).hold("sensors.a", "dev-1-state-1");
+  assert.deepEqual([(await it.run(0)).result, it.lanes[1]!.found], ["done", ["1: 1"]]);
+});
+
 test("no more is looked at than was stored since the doubt began, a minute before it included", async () => {
   const it = opened("sensors.a");
   const stream = it.hub.stream("S", ["sensors.>"]).hold("sensors.a", "dev-1-state-1");
@@ -254,6 +260,32 @@ test("what an earlier life left stays in doubt while it was in time only: the li
   await link();
   assert.deepEqual([it.reconciliation.last?.result, it.lanes[1]!.found], ["done", ["1: 1"]]);
   assert.equal(link(), undefined, "once it was looked for, it is over");
+});
+
+test("what is left to the window is told with its age; what waits for its stream is not left to it", async () => {
+  const it = opened();
+  it.hub.stream("S", ["sensors.>"], HOUR).hold("sensors.a", "dev-1-state-1");
+  it.lanes[1] = new DoubtfulLaneFake(["sensors.a"], 1, it.clock.wall());
+  await it.clock.pass(5000);
+  const ask = (isHeldUp: boolean, lane: { readonly inherits?: boolean; readonly sinceMs?: number }) =>
+    it.reconciliation.reconcile(laneSet(it, [{}, lane]), new AbortController().signal, isHeldUp)?.over;
+  assert.equal(await ask(false, { sinceMs: it.clock.now() - 3000 }), it.clock.now() - 3000);
+  assert.ok(
+    ((await ask(false, { inherits: true })) ?? Number.POSITIVE_INFINITY) <= it.clock.now() - 5000,
+    "as old as its record",
+  );
+  assert.equal(await ask(true, { sinceMs: it.clock.now() - 3000 }), null);
+  assert.deepEqual([it.reconciliation.last?.result, it.lanes[1]!.found], ["done", ["1: 1"]]);
+});
+
+test("of two streams the one that is late is looked through, and what is left to the other is told", async () => {
+  const it = opened("sensors.a", "state.a");
+  it.hub.stream("LATE", ["sensors.>"], 2_000).hold("sensors.a", "dev-1-state-1");
+  it.hub.stream("EARLY", ["state.>"], HOUR).hold("state.a", "dev-1-state-2");
+  const lanes = laneSet(it, [{}, { sinceMs: it.clock.now() - 3000 }]);
+  const sinceMs = await it.reconciliation.reconcile(lanes, new AbortController().signal)?.over;
+  assert.deepEqual([sinceMs, it.reconciliation.last?.result], [it.clock.now() - 3000, "done"]);
+  assert.deepEqual(it.lanes[1]!.found, ["1: 1"]);
 });
 
 test("after a start the newest are looked at where there are too many: what was sent last is in doubt", async () => {

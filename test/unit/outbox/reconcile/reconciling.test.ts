@@ -9,15 +9,28 @@ import { FakeCarrier } from "../harness.ts";
 
 class Bench {
   readonly clock = new FakeClock();
-  readonly doubtful = {} as Lane;
+  doubtSince: number | null = 0;
+  hasInherited = false;
+  readonly doubtful = this.#lane();
   readonly calm = {} as Lane;
   /** To the lane in doubt, and to one that is not. */
   readonly given: Carrier[] = [];
   readonly givenCalm: Carrier[] = [];
   readonly asked: AbortSignal[] = [];
   isInDoubt = true;
-  finish: () => void = () => undefined;
+  finish: (leftSince?: number) => void = () => undefined;
   readonly reconciling: Reconciling;
+
+  #lane(): Lane {
+    const bench = this;
+    const lane = {
+      get hasInherited() {
+        return bench.hasInherited;
+      },
+      doubt: () => (bench.doubtSince === null ? null : { sinceMs: bench.doubtSince }),
+    };
+    return lane as unknown as Lane;
+  }
 
   constructor(hasHook = true) {
     const lanes = {
@@ -29,9 +42,9 @@ class Bench {
     const ask = (_lanes: LaneSet, signal: AbortSignal) => {
       if (!this.isInDoubt) return undefined;
       this.asked.push(signal);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.finish = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const { promise, resolve } = Promise.withResolvers<number | null>();
+      this.finish = (leftSince) => resolve(leftSince ?? null);
+      signal.addEventListener("abort", () => resolve(null), { once: true });
       return { lanes: new Set([this.doubtful]), over: promise };
     };
     this.reconciling = new Reconciling(lanes as unknown as LaneSet, hasHook ? ask : undefined, this.clock);
@@ -78,4 +91,27 @@ test("a link that falls meanwhile ends the asking, and its lanes never see it", 
   bench.finish();
   await turn();
   assert.deepEqual(bench.given, [next]);
+});
+
+test("what was left to the streams is left until it is answered for, and to this link alone", async () => {
+  const bench = new Bench();
+  const { reconciling, doubtful, calm, clock } = bench;
+  const leftSince = () => reconciling.leftSince(doubtful);
+  await clock.pass(1000);
+  reconciling.begin(new FakeCarrier());
+  assert.equal(leftSince(), Number.POSITIVE_INFINITY, "not yet");
+  bench.finish(400);
+  await turn();
+  assert.deepEqual([leftSince(), reconciling.leftSince(calm)], [400, Number.POSITIVE_INFINITY]);
+  await clock.pass(1000);
+  bench.doubtSince = clock.now(); // what is under way now was sent over this link
+  assert.equal(leftSince(), Number.POSITIVE_INFINITY);
+  bench.hasInherited = true;
+  assert.equal(leftSince(), 400);
+  reconciling[Symbol.dispose]();
+  assert.equal(leftSince(), Number.POSITIVE_INFINITY);
+  reconciling.begin(new FakeCarrier());
+  bench.finish();
+  await turn();
+  assert.equal(leftSince(), Number.POSITIVE_INFINITY, "looked for");
 });

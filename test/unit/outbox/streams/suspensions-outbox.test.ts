@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SeqSet } from "#outbox/seq-set.ts";
 import type { PubAck } from "#outbox/streams/pub-ack.ts";
 import { CLASSES } from "#outbox/urgency.ts";
 import { OutboxHarness } from "../harness.ts";
@@ -109,4 +110,43 @@ test("a new link lets every suspended subject try at once", async () => {
   box.up();
   await box.commit();
   assert.deepEqual(box.link.payloads, ["1", "2", "1"]);
+});
+
+test("what a link left to the stream's window, and the stream refuses for now, is looked for before it is sent again", async () => {
+  await using box = await OutboxHarness.open(STORED);
+  const asked: { readonly subjects: readonly string[]; readonly sinceMs: number }[] = [];
+  const seqs = new SeqSet();
+  box.up();
+  const sentAt = box.clock.now();
+  box.publish("a", ["1", "2", "3"]); // all of them are stored, and the link takes the answers with it
+  for (const seq of [1, 2, 3]) seqs.add(seq);
+  await box.commit();
+  box.down();
+  box.reconcile = (lanes) => ({ lanes: new Set(lanes.all), over: Promise.resolve(sentAt) });
+  box.lookFor = async (subjects, sinceMs) => {
+    asked.push({ subjects, sinceMs });
+    return { isWhole: true, ids: [{ classIndex: ALARM, epoch: 1, seqs }] };
+  };
+  box.up();
+  await settle(box);
+  assert.deepEqual(box.link.payloads, ["1", "2", "3", "1", "2", "3"]);
+  for (const seq of [1, 2, 3]) box.outbox.onAnswer(ALARM, seq, NO);
+  await box.clock.pass(2500);
+  await settle(box);
+  assert.deepEqual(asked, [{ subjects: ["a"], sinceMs: sentAt }]);
+  assert.equal(box.link.payloads.length, 6, "nothing goes again");
+  assert.deepEqual([box.outbox.status().depth, box.outbox.status().suspended], [0, []]);
+});
+
+test("subjects that wait for their stream are told to whoever asks it over a new link", async () => {
+  await using box = await OutboxHarness.open(STORED);
+  const heldUp: boolean[] = [];
+  box.reconcile = (_lanes, _signal, isHeldUp) => void heldUp.push(isHeldUp);
+  box.up();
+  box.publish("a", ["1"]);
+  box.outbox.onAnswer(ALARM, 1, NO);
+  await box.commit();
+  box.down();
+  box.up();
+  assert.deepEqual(heldUp, [false, true]);
 });

@@ -21,6 +21,7 @@ class Bench implements Disposable {
         this.due += 1;
       },
       isBehind: () => this.isBehind,
+      isLeft: () => false,
     };
   }
 
@@ -185,6 +186,7 @@ class AskingBench implements Disposable {
   readonly told: string[] = [];
   isAnswering = true;
   isStored = true;
+  isLeft = false;
   answer = Promise.withResolvers<void>();
   signal: AbortSignal | undefined;
   readonly suspensions = new Suspensions(
@@ -195,6 +197,7 @@ class AskingBench implements Disposable {
         this.told.push("look");
       },
       isBehind: () => true,
+      isLeft: () => this.isLeft,
       ask: (subjects: readonly string[], signal: AbortSignal) => {
         this.asked.push(subjects);
         this.signal = signal;
@@ -253,6 +256,22 @@ test("a stream that does not have it, or cannot be asked, gets one message to se
   suspensions.onNotStored("a", 1, "refused");
   bench.clock.advance(60_000);
   assert.equal(bench.asked.length, 3, "what was silent once is in doubt until a stream has told");
+});
+
+test("refused where the lane left its doubt to the stream: it is asked before the window is over unseen, and once", async () => {
+  using bench = new AskingBench();
+  const { suspensions } = bench;
+  bench.isLeft = true;
+  bench.isStored = false;
+  suspensions.onNotStored("a", 1, "why");
+  bench.clock.advance(1000);
+  assert.deepEqual([bench.asked, suspensions.mayProbe("a", 1)], [[["a"]], false]);
+  bench.answer.resolve();
+  await turn();
+  assert.equal(suspensions.mayProbe("a", 1), true);
+  suspensions.onNotStored("a", 1, "still");
+  bench.clock.advance(2000);
+  assert.deepEqual([bench.asked.length, suspensions.mayProbe("a", 1)], [1, true], "what it has is known");
 });
 
 test("a refusal is no doubt: nobody is asked", () => {
