@@ -119,7 +119,10 @@ function machineLines(runs: readonly Evidence[]): string[] {
   const facts = new Map<string, string>();
   for (const { outcome } of runs) {
     const { machine = {}, versions = {} } = (outcome ?? {}) as { machine?: unknown; versions?: unknown };
-    for (const [key, value] of Object.entries({ ...(versions as object), ...(machine as object) })) {
+    for (const [key, value] of Object.entries({
+      ...(versions as object),
+      ...(typeof machine === "string" ? { cpu: machine } : (machine as object)),
+    })) {
       if (/load|after|before|processors/.test(key)) continue;
       facts.set(key, String(value));
     }
