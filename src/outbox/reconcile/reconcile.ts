@@ -27,6 +27,7 @@ import type { Lane } from "../lane.ts";
 import type { LaneSet } from "../lane-set.ts";
 import type { SeqSet } from "../seq-set.ts";
 import { CLASSES } from "../urgency.ts";
+import { HubMemory } from "./hub-memory.ts";
 import { JetStreamApi } from "./reconcile-api.ts";
 import { FoundIds } from "./reconcile-found.ts";
 import { type StreamFacts, StreamFinder } from "./reconcile-streams.ts";
@@ -106,8 +107,6 @@ export interface ReconcileEnv {
 export const RECONCILE_MS_MAX: Millis = 25_000;
 /** Less is not worth holding the lanes back for: the link goes without. */
 const BUDGET_MS_MIN: Millis = 2_000;
-/** Hubs remembered for their silence. */
-const SILENT_MAX = 16;
 /**
  * Messages looked at in all streams together: the oldest since the doubt began, for those are in doubt. After a start, when nobody knows
  * that moment, the newest: what was sent before a life ended is the last that streams have of us.
@@ -137,8 +136,7 @@ export class Reconciliation {
   /** Time for the next pass: what those spent is taken off whose link fell. */
   #budget: Millis = RECONCILE_MS_MAX;
   /** Hubs whose JetStream did not answer, and one that did. */
-  readonly #silent = new Set<string>();
-  #heard: string | null = null;
+  readonly #hubs = new HubMemory();
 
   /** `device`: what our message ids begin with. */
   constructor(requests: HubRequests, device: string, env: ReconcileEnv) {
@@ -155,7 +153,7 @@ export class Reconciliation {
     const inherits = (lane: Lane) => !this.#isStartOver && lane.hasInherited;
     const inDoubt = new Set(lanes.all.filter((lane) => inherits(lane) || lane.doubt() !== null));
     if (inDoubt.size === 0) return undefined;
-    if (this.#silent.has(this.#hub())) {
+    if (this.#hubs.isSilent(this.#hub())) {
       this.#goWithout("the hub's JetStream did not answer before", "debug");
       void this.#askInPassing(signal);
       return undefined;
@@ -185,7 +183,7 @@ export class Reconciliation {
 
   /** What streams hold of these subjects since then, though a link lives. The lanes are told by whoever asks. */
   lookFor(subjects: readonly string[], sinceMs: Millis, signal: AbortSignal): Promise<Found> | undefined {
-    if (this.#silent.has(this.#hub())) return undefined;
+    if (this.#hubs.isSilent(this.#hub())) return undefined;
     const ids: { classIndex: number; epoch: number; seqs: SeqSet }[] = [];
     const lanes = CLASSES.map((_, classIndex) => ({
       journal: { records: 0, lastSeq: 0, read: () => ({ next: () => Promise.resolve(undefined) }) },
@@ -210,11 +208,11 @@ export class Reconciliation {
     const { clock } = this.#env;
     const startedAt = clock.now();
     const hub = this.#hub();
-    const limits = { deadline: startedAt + this.#budget, isKnown: this.#heard === hub };
+    const limits = { deadline: startedAt + this.#budget, isKnown: this.#hubs.hasHeard(hub) };
     const api = new JetStreamApi(this.#requests, clock, limits, signal);
     const run = new Run(doubt, api, new FoundIds(this.#device), this.#env);
     const result = await run.result();
-    this.#learn(hub, api);
+    this.#hubs.learn(hub, api);
     const { text, streams, scanned } = run;
     const found = run.found.size;
     const { isCut, leftAge } = run;
@@ -243,23 +241,13 @@ export class Reconciliation {
     return this.#env.hub?.() ?? "";
   }
 
-  #learn(hub: string, api: JetStreamApi): void {
-    if (api.hasHeard) {
-      this.#heard = hub;
-      this.#silent.delete(hub);
-    } else if (api.isSilent && !api.isDown) {
-      if (this.#silent.size >= SILENT_MAX) this.#silent.clear();
-      this.#silent.add(hub);
-    }
-  }
-
   /** Nobody waits for it: the next link has use for the answer. */
   async #askInPassing(signal: AbortSignal): Promise<void> {
     const { clock } = this.#env;
     const hub = this.#hub();
     const api = new JetStreamApi(this.#requests, clock, { deadline: clock.now() + RECONCILE_MS_MAX, isKnown: false }, signal);
     await api.call("INFO", null);
-    this.#learn(hub, api);
+    this.#hubs.learn(hub, api);
   }
 }
 

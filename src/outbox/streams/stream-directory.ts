@@ -7,6 +7,7 @@
 // Tests: test/unit/outbox/streams/captures.test.ts, test/integration/outbox-auto.test.ts
 
 import type { Clock, Millis } from "#base/clock.ts";
+import { HubMemory } from "../reconcile/hub-memory.ts";
 import type { HubRequests } from "../reconcile/reconcile.ts";
 import { asRecord, JetStreamApi } from "../reconcile/reconcile-api.ts";
 import { filtersOf } from "../reconcile/reconcile-streams.ts";
@@ -19,8 +20,6 @@ const LISTING_MS_MAX: Millis = 15_000;
 export const LISTED_MAX = 128;
 /** Of all of them together: what they take, in filters. What comes with more is not known. */
 export const FILTERS_LISTED_MAX = 8192;
-/** Hubs remembered for their silence. */
-const SILENT_MAX = 16;
 const STREAM_NOT_FOUND = 10059;
 
 export interface StreamDirectoryEnv {
@@ -34,12 +33,11 @@ export interface StreamDirectoryEnv {
 export class StreamDirectory implements StreamDesk {
   readonly #requests: HubRequests;
   readonly #env: StreamDirectoryEnv;
-  readonly #silent = new Set<string>();
+  readonly #hubs = new HubMemory();
   /** Told before, by name: not asked for again. */
   readonly #known = new Map<string, StreamOfHub>();
   /** As listed last: of a stream that says nothing, while its cluster elects a leader, that counts which it said before. */
   #last: ReadonlyMap<string, StreamOfHub> = new Map();
-  #heard: string | null = null;
 
   constructor(requests: HubRequests, env: StreamDirectoryEnv) {
     this.#requests = requests;
@@ -51,19 +49,20 @@ export class StreamDirectory implements StreamDesk {
   }
 
   get willAnswer(): boolean {
-    return this.mayAsk && !this.#silent.has(this.#hub);
+    return this.mayAsk && !this.#hubs.isSilent(this.#hub);
   }
 
   async list(filters: readonly string[], isThorough: boolean, signal: AbortSignal): Promise<Listing> {
     const hub = this.#hub;
     if (isThorough) this.#known.clear();
-    const limits = { deadline: this.#env.clock.now() + LISTING_MS_MAX, isKnown: this.#heard === hub };
+    const limits = { deadline: this.#env.clock.now() + LISTING_MS_MAX, isKnown: this.#hubs.hasHeard(hub) };
     const api = new JetStreamApi(this.#requests, this.#env.clock, limits, signal);
     const names = new Set<string>();
     let trouble = await addStreamNames(api, filters, names, LISTED_MAX);
-    this.#learn(hub, api);
+    this.#hubs.learn(hub, api);
     // Who never said a word, and whom nobody waits for any more, is no reason to go by what another hub said.
-    if (trouble !== "" || api.isDown) return { isTold: api.isSilent && !api.isDown && this.#heard !== hub, streams: [], trouble };
+    if (trouble !== "" || api.isDown)
+      return { isTold: api.isSilent && !api.isDown && !this.#hubs.hasHeard(hub), streams: [], trouble };
     const streams: StreamOfHub[] = [];
     const unsure: StreamOfHub[] = [];
     let filtersLeft = FILTERS_LISTED_MAX;
@@ -98,15 +97,5 @@ export class StreamDirectory implements StreamDesk {
 
   get #hub(): string {
     return this.#env.hub?.() ?? "";
-  }
-
-  #learn(hub: string, api: JetStreamApi): void {
-    if (api.hasHeard) {
-      this.#heard = hub;
-      this.#silent.delete(hub);
-    } else if (api.isSilent && !api.isDown) {
-      if (this.#silent.size >= SILENT_MAX) this.#silent.clear();
-      this.#silent.add(hub);
-    }
   }
 }
