@@ -47,7 +47,17 @@ export function systemProbe(sources: ProbeSources): Probe {
 
 /** The daemon takes others' rights from the secrets it reads; whoever only looks leaves them as they are. */
 function leavingModes(disk: Disk): Disk {
-  return { ...disk, setMode: () => Promise.resolve() };
+  return {
+    open: (path, mode) => disk.open(path, mode),
+    list: (path) => disk.list(path),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+    space: (path) => disk.space(path),
+    mode: (path) => disk.mode(path),
+    setMode: () => Promise.resolve(),
+  };
 }
 
 async function nudge(address: string): Promise<void> {

@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
-import { createInbox, type Msg, RequestError } from "@nats-io/transport-node";
+import { createInbox, type Msg, RequestError, TimeoutError } from "@nats-io/transport-node";
 import { TESTED_LINES } from "../../scripts/lib/nats-server.ts";
-import { startCluster } from "../support/cluster.ts";
+import { type Cluster, startCluster } from "../support/cluster.ts";
 import { LEAF, startHub } from "../support/hub.ts";
 import { openRig } from "../support/uplink-rig.ts";
 
@@ -191,8 +191,9 @@ for (const version of TESTED_LINES) {
       const js = jetstream(await rig.connect());
       const bucket = `b-${hub.server.name}`;
       const kv = await new Kvm(js).create(bucket, { replicas: 3 });
-      for (let i = 0; i < 20; i++) await kv.put(`k${i}`, String(i));
-      for (let i = 0; i < 20; i++) assert.equal((await kv.get(`k${i}`))?.string(), String(i));
+      const whileLed = <T>(ask: () => Promise<T>) => unlessLeaderless(cluster, `KV_${bucket}`, ask);
+      for (let i = 0; i < 20; i++) await whileLed(() => kv.put(`k${i}`, String(i)));
+      for (let i = 0; i < 20; i++) assert.equal((await whileLed(() => kv.get(`k${i}`)))?.string(), String(i));
     }
   });
 
@@ -221,6 +222,27 @@ async function acknowledged(manager: JetStreamManager, consumer: string, count: 
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error(`consumer ${consumer} never had ${count} acks`);
+}
+
+/**
+ * Asks again where the stream lost its leader meanwhile: servers that get no time of the machine elect anew, and what came between
+ * is gone. An election takes up to nine seconds, longer than the question waits.
+ */
+async function unlessLeaderless<T>(cluster: Cluster, stream: string, ask: () => Promise<T>): Promise<T> {
+  const elected = new RegExp(`stream leader for '\\S+ > ${stream}'`, "g");
+  const elections = () => cluster.hubs.flatMap(({ server }) => server.log.match(elected) ?? []).length;
+  for (;;) {
+    const before = elections();
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      for (let i = 0; elections() === before; i++) {
+        if (i === 500) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
 }
 
 function isUnheard(error: unknown): boolean {

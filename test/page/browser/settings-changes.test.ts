@@ -1,10 +1,9 @@
 // Settings that are changed by the page for good: the diff before, the trial of what is risky, the page at another address, two people at once.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import * as fs from "node:fs/promises";
-import * as net from "node:net";
 import { after, before, test } from "node:test";
+import { freePorts } from "../../support/free-ports.ts";
 import { Browser, OWNER, TECHNICIAN } from "../../support/web-device.ts";
 import { type Chromium, logIn, openChromium } from "./support/chromium.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
@@ -77,7 +76,7 @@ test("a risky change is tried: restart, log in anew, keep it", async () => {
 });
 
 test("a page that moves says where to, and comes back to whoever waits at the old address", async () => {
-  const port = await freePort();
+  const [port] = (await freePorts(1)) as [number];
   const from = Number(new URL(gateway.url).port);
   await using visit = await chromium.visit(gateway, { as: OWNER, size: "phone", at: "settings/page" });
   const { page } = visit;
@@ -135,13 +134,4 @@ async function untilLoggedIn(port: number): Promise<Browser> {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
