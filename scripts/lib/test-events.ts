@@ -10,6 +10,8 @@ export type TestEvent =
   | { readonly kind: "held"; readonly file: string }
   | { readonly kind: "failed"; readonly name: string; readonly line: number; readonly error: string }
   | { readonly kind: "skipped"; readonly name: string; readonly why: string }
+  /** Something went wrong when the test that began it was over: no test fails by it, the process does. */
+  | { readonly kind: "astray"; readonly words: string }
   | { readonly kind: "totals"; readonly passed: number; readonly failed: number; readonly skipped: number };
 
 interface NodeTestEvent {
@@ -20,6 +22,7 @@ interface NodeTestEvent {
     readonly nesting?: number;
     readonly testId?: number;
     readonly line?: number;
+    readonly message?: string;
     readonly skip?: string | boolean;
     readonly todo?: string | boolean;
     readonly details?: { readonly type?: string; readonly error?: Error & { readonly failureType?: string } };
@@ -44,6 +47,8 @@ export default async function* testEvents(source: AsyncIterable<NodeTestEvent>):
       const event = eventOf(type, data, [...open.slice(0, depth), data.name ?? ""].join(" › "));
       if (event !== undefined) yield `${JSON.stringify(event)}\n`;
     }
+    if (type === "test:diagnostic" && data.message?.includes("asynchronous activity after the test ended") === true)
+      yield `${JSON.stringify({ kind: "astray", words: data.message } satisfies TestEvent)}\n`;
     if (type === "test:summary" && data.counts !== undefined) {
       const { passed, failed, cancelled, skipped, todo } = data.counts;
       const totals: TestEvent = { kind: "totals", passed, failed: failed + cancelled, skipped: skipped + todo };

@@ -88,10 +88,11 @@ export async function runInProcess(files: readonly string[], options: FileOption
     failed += 1;
   };
   const skipped = events.filter((event) => event.kind === "skipped");
+  const astray = events.flatMap((event) => (event.kind === "astray" ? [event.words] : []));
   if (late) fault(`did not end within ${options.timeoutMs / 1000} s and was killed: ${whyLate(events)}`);
   else if (events.length === 0 && end === "code 0") fault("holds no test, or ended before its first");
   else if (totals?.passed === 0 && failed === 0 && skipped.length === 0) fault("holds no test");
-  else if (end !== "code 0" && failed === 0) fault(`ended with ${end}`);
+  else if (end !== "code 0" && failed === 0) fault([`ended with ${end}`, ...astray].join("\n"));
   else if (totals === undefined && failed === 0) fault(`ended before its tests did: ${whyLate(events)}`);
   else if (failed === 0 && files.length > 1) {
     const holding = new Set(events.flatMap((event) => (event.kind === "held" ? [path.resolve(event.file)] : [])));

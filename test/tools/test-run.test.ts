@@ -61,6 +61,10 @@ test("a file without a test, a crash, and an exit behind the tests' backs are fa
     ["test('a', () => {}); process.exit(0);", /holds no test, or ended before its first/],
     ["test('a', () => new Promise(() => {})); setTimeout(() => process.exit(0), 300);", /"a" never came to an end/],
     ["test('a', () => {}); process.on('exit', () => { process.exitCode = 3; });", /ended with code 3/],
+    [
+      "test('a', () => { setTimeout(() => Promise.reject(new Error('too late')), 50); }); test('b', () => new Promise((r) => setTimeout(r, 200)));",
+      /ended with code 1[\s\S]*too late/,
+    ],
   ] as const) {
     const { closing, printed } = await run(body);
     assert.match(closing, /^\d passed, 1 failed, 0 skipped$/, body);

@@ -95,8 +95,15 @@ function againstPeers<Metric extends string>(
   });
 }
 
+/** Of ours to a peer's, by workload and QoS. */
+const MQTT_TARGETS: readonly (readonly [like: string, peer: string, key: "rate" | "cpuUs", limit: string])[] = [
+  ["10 → 1, QoS 0", "nats-server", "cpuUs", "≤ 0.8"],
+  ["10 → 1, QoS 1", "nats-server", "rate", "≥ 1"],
+  ["1 → 100, QoS 0", "aedes", "rate", "≥ 2"],
+];
+
 /** What the load or the hub beside us cannot decide: rates to one subscriber from 10 publishers, and from one to a hundred. */
-function mqttFigures({ samples }: MqttReport): Figure[] {
+function mqttFigures({ samples, idle }: MqttReport): Figure[] {
   const of = (broker: string, like: MqttSample, key: "rate" | "cpuUs") =>
     spreadOf(
       samples
@@ -108,19 +115,33 @@ function mqttFigures({ samples }: MqttReport): Figure[] {
     return isFirst && (each.workload === "10 → 1" || each.workload === "1 → 100");
   });
   const brokers = [...new Set(samples.map(({ broker }) => broker))].filter((broker) => !broker.startsWith(OURS));
-  return firsts.flatMap((like) =>
+  const traffic = firsts.flatMap((like) =>
     brokers.flatMap((broker) =>
       (["rate", "cpuUs"] as const).flatMap((key): Figure[] => {
         const [ours, theirs] = [of(OURS, like, key), of(broker, like, key)];
         if (ours === undefined || theirs === undefined) return [];
-        const what = `MQTT broker, ${like.workload}, QoS ${like.qos}: ${key === "rate" ? "messages published" : "CPU a delivery"}`;
+        const name = `${like.workload}, QoS ${like.qos}`;
+        const what = `MQTT broker, ${name}: ${key === "rate" ? "messages published" : "CPU a delivery"}`;
         const [unit, better] = key === "rate" ? (["/s", "more"] as const) : (["µs", "less"] as const);
         const workload = like.workload === "1 → 100" ? "W5" : like.qos === 0 ? "W4" : "W3";
         const peer = { name: like.qos === 0 ? broker : withDurability(broker), value: theirs };
         const durability = like.qos === 0 ? {} : { durability: "no hub, so nothing to keep it for" };
-        return [{ workload, what, unit, ours, peer, better, target: null, ...durability }];
+        const limit = MQTT_TARGETS.find((each) => each[0] === name && each[1] === broker && each[2] === key)?.[3];
+        const target = limit === undefined ? null : aim(ours / theirs, limit, `ratio ${limit}`);
+        return [{ workload, what, unit, ours, peer, better, target, ...durability }];
       }),
     ),
+  );
+  return [...traffic, ...idleClientFigures(idle)];
+}
+
+function idleClientFigures(idle: MqttReport["idle"]): Figure[] {
+  const ours = idle.find(({ broker }) => broker === OURS)?.clientKiB;
+  if (ours === undefined) return [];
+  const head = { workload: "W14", what: "MQTT broker: RSS an idle client", unit: "KiB", ours, better: "less" } as const;
+  const target = aim(ours, "≤ 25", "≤ 25 KiB");
+  return idle.flatMap(({ broker, clientKiB }): Figure[] =>
+    broker === OURS ? [] : [{ ...head, peer: { name: broker, value: clientKiB }, target }],
   );
 }
 

@@ -4,6 +4,7 @@
 import type { Evidence } from "./evidence.ts";
 import { type Figure, isLost, isOfTime } from "./figure.ts";
 import { figuresOf } from "./figures.ts";
+import { reasonOf } from "./reasons.ts";
 import { survivedLines } from "./survived.ts";
 import { WORKLOADS } from "./workloads.ts";
 
@@ -58,6 +59,9 @@ export function reportText({ version, evidence, knownGaps }: ReportInput): strin
     "*spoke* is ours. Where messages are acknowledged, what that acknowledgement means stands beside each figure, in brackets.",
     "",
     ...figureLines(figures),
+    "## Targets not reached, and why",
+    "",
+    ...missedLines(figures),
     "## Where we lose",
     "",
     ...lostLines(figures),
@@ -203,6 +207,17 @@ function lostLines(figures: readonly Judged[]): string[] {
     );
   };
   return [...lost.map(line), ""];
+}
+
+function missedLines(figures: readonly Judged[]): string[] {
+  const missed = new Map(figures.flatMap((each) => (each.target?.isMet === false ? [[keyOf(each), each]] : [])));
+  if (missed.size === 0) return [figures.length === 0 ? "Nothing was measured." : "None in these runs.", ""];
+  const lines = [...missed.values()].map((each) => {
+    const { what, unit, ours, peer, target } = each;
+    const found = isRatio(each) ? `ratio ${shown(ours / peer!.value)} to ${peer!.name}` : `${shown(ours)} ${unit}`.trim();
+    return `- **${what}**: ${found}, wanted ${target!.text}. ${reasonOf(what) ?? "Not explained yet."}`;
+  });
+  return [...lines, ""];
 }
 
 function durabilityLines(main: Evidence | undefined): string[] {

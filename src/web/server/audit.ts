@@ -41,6 +41,7 @@ export class Audit implements AsyncDisposable {
   #file: DiskFile | undefined;
   #bytes = 0;
   #leftOut = 0;
+  #isClosed = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** Never fails: a page without a trail is worse than none, but the device must still be mended by it; the log tells. */
@@ -58,7 +59,7 @@ export class Audit implements AsyncDisposable {
     this.#failures = new TokenBucket({ perSecond: FAILURES_PER_HOUR / 3600, burst: FAILURES_PER_HOUR }, env.clock);
   }
 
-  /** Resolves when it is on flash. */
+  /** Resolves when it is on flash. What a request that outlived the page has done is kept, too. */
   async note(event: AuditEvent): Promise<void> {
     if (event.outcome === "refused" && !this.#failures.tryTake()) {
       this.#leftOut += 1;
@@ -84,6 +85,7 @@ export class Audit implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await this.#inTurn(() => this.#letGo());
   }
 
@@ -95,6 +97,7 @@ export class Audit implements AsyncDisposable {
 
   async #append(line: Buffer): Promise<void> {
     if (this.#file === undefined) await this.#reopen();
+    else this.#bytes = await this.#file.size(); // a request that outlived the page before this one may have noted something
     if (this.#bytes > 0 && this.#bytes + line.length > FILE_BYTES_MAX) {
       await this.#letGo();
       await this.#disk.rename(`${this.#directory}/trail`, `${this.#directory}/trail.1`);
@@ -103,6 +106,7 @@ export class Audit implements AsyncDisposable {
     await this.#file!.write(line, this.#bytes);
     await this.#file!.datasync();
     this.#bytes += line.length;
+    if (this.#isClosed) await this.#letGo();
   }
 
   async #reopen(): Promise<void> {
