@@ -5,7 +5,7 @@ import { PetioleError } from "#base/errors.ts";
 import type { LeafConnection } from "./connection.ts";
 import { LEAF_STALE, LEAF_UNHEARD } from "./errors.ts";
 import { seconds } from "./phase-words.ts";
-import { verdictOn } from "./watchdog.ts";
+import { QuietLine, verdictOn } from "./watchdog.ts";
 
 const LOOK_EVERY_MS: Millis = 2_500;
 
@@ -19,6 +19,8 @@ export interface LivenessEvents {
 export class Liveness implements Disposable {
   readonly #clock: Clock;
   readonly #events: LivenessEvents;
+  readonly #line = new QuietLine();
+  #watched: LeafConnection | undefined;
   #timer: Disposable | undefined;
 
   constructor(clock: Clock, events: LivenessEvents) {
@@ -29,6 +31,7 @@ export class Liveness implements Disposable {
   /** `url`: for errors. */
   watch(connection: LeafConnection, url: string): void {
     this[Symbol.dispose]();
+    this.#watched = connection;
     this.#timer = this.#clock.every(LOOK_EVERY_MS, () => {
       this.#look(connection, url);
       this.#events.onTick();
@@ -39,13 +42,15 @@ export class Liveness implements Disposable {
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
+    if (this.#watched !== undefined) this.#line.onEnd(this.#watched.silentFor(this.#clock.now()), this.#watched.flow.underWay);
+    this.#watched = undefined;
   }
 
   #look(connection: LeafConnection, url: string): void {
     const now = this.#clock.now();
     const silent = connection.silentFor(now);
     const hub = `hub ${url}`;
-    switch (verdictOn(connection.flow, silent, now)) {
+    switch (verdictOn(connection.flow, silent, now, this.#line.askAfter)) {
       case "fine":
         break;
       case "ask":

@@ -203,7 +203,7 @@ test("the report names what was run and what was not, judges no busy machine, an
   assert.match(text, /\| soak \| `scripts\/soak --json` \| \*\*not run\*\* \|/);
   assert.match(
     text,
-    /start with 0 queued: MQTT lets a device in \| 400 ms \| 40 ms \(nats-server\) \| 10\.00 \| ≤ 300 ms \| \*\*short by 33 %\*\* \| 0\.2 \|/,
+    /start with 0 queued: MQTT lets a device in \| 400 ms \| 40 ms \(nats-server\) \| 10\.00 \| ≤ 300 ms \| \*\*short by 33 %\*\* \| quiet \|/,
   );
   assert.match(
     text,
@@ -215,7 +215,15 @@ test("the report names what was run and what was not, judges no busy machine, an
   const busy = new Map([["bench-start", evidenceOf("bench-start", START, [9.5, 8])]]);
   const honest = reportText({ version: "0.1.0", evidence: busy, knownGaps: "" });
   assert.match(honest, /\*\*The machine was busy with other work in 1 of these runs\*\*/);
-  assert.match(honest, /short by 33 %, on a busy machine \| 9\.5 \|/);
+  const seen = (others: number) =>
+    reportText({
+      version: "0.1.0",
+      evidence: new Map([["bench-start", { ...busy.get("bench-start")!, others }]]),
+      knownGaps: "",
+    });
+  assert.match(seen(0.42), /short by 33 %, on a busy machine \| 42 % busy \|/);
+  assert.match(seen(0.02), /\*\*short by 33 %\*\* \| quiet \|/, "the load was our own, a moment ago");
+  assert.match(honest, /short by 33 %, on a busy machine \| load 9\.5 \|/);
 });
 
 test("what was survived is told with its seeds, and what was not is told louder", () => {

@@ -179,7 +179,7 @@ test("a hub that goes silent is asked for a sign of life, then given up", async 
     < PING
     > PONG`);
   await spoke.hears(/^ready$/);
-  for (let i = 0; i < 9; i++) clock.advance(2_500);
+  for (let i = 0; i < 23; i++) clock.advance(2_500);
   await hub.plays("< PING");
   for (let i = 0; i < 9; i++) clock.advance(2_500);
   await spoke.hears(/^down$/);

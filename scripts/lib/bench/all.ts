@@ -8,7 +8,7 @@ import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { needPackages } from "../debian.ts";
-import { EVIDENCE_FOLDER, type Evidence, openEvidence } from "../report/evidence.ts";
+import { EVIDENCE_FOLDER, type Evidence, openEvidence, otherWork } from "../report/evidence.ts";
 import { ROOT } from "../suites.ts";
 import { whyNoLine } from "./packet-line.ts";
 import { plotsOf } from "./plots.ts";
@@ -44,23 +44,23 @@ const QUICK: readonly Part[] = [
   { name: "thin", args: ["thin", "--quick"], seconds: 18, whyNot: whyNoLine },
   { name: "start", args: ["start", "--quick", "--rounds", "1"], seconds: 12 },
   { name: "interest", args: ["interest", "--quick"], seconds: 14 },
-  { name: "idle", args: ["idle", "--seconds", "8"], seconds: 17 },
+  { name: "idle", args: ["idle", "--quick", "--seconds", "8"], seconds: 17 },
   { name: "hostile", args: ["hostile", "--quick", "--seconds", "1"], seconds: 33 },
 ];
 
 const FULL: readonly Part[] = [
   { name: "main", args: ["--quick", "--rounds", "3"], seconds: 95 },
-  { name: "site", args: ["site"], seconds: 150 },
+  { name: "site", args: ["site"], seconds: 128 },
   { name: "thin", args: ["thin"], seconds: 85, whyNot: whyNoLine },
-  { name: "hostile", args: ["hostile", "--seconds", "4"], seconds: 65 },
-  { name: "start", args: ["start", "--rounds", "2"], seconds: 110 },
+  { name: "hostile", args: ["hostile", "--seconds", "3"], seconds: 56 },
+  { name: "start", args: ["start", "--rounds", "2"], seconds: 30 },
   { name: "outbox", args: ["outbox", "--quick"], seconds: 110 },
-  { name: "idle", args: ["idle", "--seconds", "60"], seconds: 72 },
+  { name: "idle", args: ["idle", "--seconds", "57"], seconds: 102 },
   { name: "interest", args: ["interest", "--quick"], seconds: 14 },
   { name: "serial", args: ["serial", "--seconds", "10"], seconds: 20 },
-  { name: "s2", args: ["s2", "--quick"], seconds: 12 },
-  { name: "nats", args: ["nats", "--quick"], seconds: 55 },
-  { name: "mqtt", args: ["mqtt", "--quick"], seconds: 100 },
+  { name: "s2", args: ["s2", "--quick"], seconds: 24 },
+  { name: "nats", args: ["nats", "--quick"], seconds: 75 },
+  { name: "mqtt", args: ["mqtt", "--quick"], seconds: 124 },
   { name: "floor", args: ["floor", "--quick"], seconds: 22 },
 ];
 
@@ -105,7 +105,7 @@ export async function benchAll(args: readonly string[], signal: AbortSignal): Pr
 }
 
 async function runPart({ name, args, seconds }: Part, signal: AbortSignal): Promise<Evidence> {
-  const leave = openEvidence(`bench-${name}`, `scripts/bench ${args.join(" ")}`);
+  const leave = openEvidence(`bench-${name}`, `scripts/bench ${args.join(" ")}`, await otherWork());
   const { stdout, exitCode } = await run([...args, "--json"], seconds * PATIENCE + GRACE_SECONDS, signal);
   signal.throwIfAborted();
   const outcome = tryParse(stdout);

@@ -7,9 +7,12 @@
 import * as fs from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "../suites.ts";
 
 export const EVIDENCE_FOLDER = path.join(ROOT, "build/evidence");
+
+const LOOK_MS = 500;
 
 export interface Evidence {
   /** Name of the file without its ending. */
@@ -21,25 +24,59 @@ export interface Evidence {
   readonly seconds: number | null;
   /** Load average of a minute before and after; null where the file does not tell. */
   readonly load: readonly [before: number, after: number] | null;
+  /** Of all processors, what was in use before it began, 0 to 1: others' work. Absent where nobody looked. */
+  readonly others?: number;
   /** 0 unless something failed; null where the file does not tell. */
   readonly exitCode: number | null;
   /** What the script said: parsed JSON, or text. */
   readonly outcome: unknown;
 }
 
-/** Begins the account of a run; what it hands back ends it and leaves the file. */
-export function openEvidence(name: string, command: string): (outcome: unknown, exitCode: number) => Promise<string> {
+/** Begins the account of a run; what it hands back ends it and leaves the file. `others`: what `otherWork` has found. */
+export function openEvidence(
+  name: string,
+  command: string,
+  others?: number,
+): (outcome: unknown, exitCode: number) => Promise<string> {
   const at = new Date().toISOString();
   const startedAt = performance.now();
   const before = loadNow();
   return async (outcome, exitCode) => {
     const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-    const evidence: Evidence = { name, command, at, seconds, load: [before, loadNow()], exitCode, outcome };
+    const evidence: Evidence = {
+      name,
+      command,
+      at,
+      seconds,
+      load: [before, loadNow()],
+      exitCode,
+      outcome,
+      ...(others === undefined ? {} : { others }),
+    };
     const file = path.join(EVIDENCE_FOLDER, `${name}.json`);
     await fs.mkdir(EVIDENCE_FOLDER, { recursive: true });
     await fs.writeFile(file, `${JSON.stringify(evidence, undefined, 2)}\n`);
     return file;
   };
+}
+
+/** How much of all processors is in use while we do nothing for half a second. The load average still remembers our own run before. */
+export async function otherWork(): Promise<number> {
+  const before = times();
+  await sleep(LOOK_MS);
+  const after = times();
+  return Math.round(((after.busy - before.busy) / (after.all - before.all)) * 1000) / 1000;
+}
+
+function times(): { readonly busy: number; readonly all: number } {
+  let busy = 0;
+  let all = 0;
+  for (const { times } of os.cpus()) {
+    const used = times.user + times.nice + times.sys + times.irq;
+    busy += used;
+    all += used + times.idle;
+  }
+  return { busy, all };
 }
 
 /** All there is, by name. A file that cannot be read as what it should be is told by name and left out. */

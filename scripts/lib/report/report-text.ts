@@ -26,17 +26,19 @@ const WANTED: readonly (readonly [name: string, how: string])[] = [
   ["mutants", "scripts/simulate --mutants --json"],
   ["fuzz", "scripts/fuzz"],
 ];
-/** Above that, others worked on the machine while we measured. */
+/** Above that share of all processors, others worked on the machine when we began. */
+const QUIET_SHARE_MAX = 0.1;
+/** The same by the load average, where nobody looked. */
 const QUIET_LOAD_MAX = 1;
 
 interface Judged extends Figure {
-  /** Before the run; null: unknown. */
-  readonly load: number | null;
+  /** Whether others worked on the machine: "quiet", or how busy it was. */
+  readonly machine: string;
 }
 
 export function reportText({ version, evidence, knownGaps }: ReportInput): string {
   const runs = [...evidence.values()];
-  const figures = runs.flatMap((run) => figuresOf(run).map((figure): Judged => ({ ...figure, load: run.load?.[0] ?? null })));
+  const figures = runs.flatMap((run) => figuresOf(run).map((figure): Judged => ({ ...figure, machine: machineOf(run) })));
   return [
     `# What Petiole ${version} was put through`,
     "",
@@ -91,13 +93,21 @@ function summaryLines(figures: readonly Judged[]): string[] {
 }
 
 function busyWarning(runs: readonly Evidence[]): string[] {
-  const busy = runs.filter(({ load }) => load !== null && load[0] > QUIET_LOAD_MAX);
+  const busy = runs.filter((run) => figuresOf(run).length > 0 && machineOf(run) !== QUIET);
   if (busy.length === 0) return [];
   return [
-    `**The machine was busy with other work in ${busy.length} of these runs** (load average above ${QUIET_LOAD_MAX} before they began; it stands beside each`,
-    "figure). Times and rates of such runs judge nothing; bytes and memory hold.",
+    `**The machine was busy with other work in ${busy.length} of these runs**, as it stands beside each figure. Times and rates of such runs judge`,
+    "nothing; bytes and memory hold.",
     "",
   ];
+}
+
+const QUIET = "quiet";
+
+function machineOf({ others, load }: Evidence): string {
+  if (others !== undefined) return others <= QUIET_SHARE_MAX ? QUIET : `${percent(others)} busy`;
+  if (load === null) return "not known";
+  return load[0] <= QUIET_LOAD_MAX ? QUIET : `load ${load[0].toFixed(1)}`;
 }
 
 function runLines(evidence: ReadonlyMap<string, Evidence>): string[] {
@@ -150,7 +160,7 @@ function figureLines(figures: readonly Judged[]): string[] {
     const own = figures.filter(({ workload }) => workload === id);
     if (own.length === 0) return [];
     const groups = Map.groupBy(own, ({ what }) => what).values();
-    const rows = [["what", "spoke", "peers", "ours / theirs", "target", "verdict", "load"], ...[...groups].map(cellsOf)];
+    const rows = [["what", "spoke", "peers", "ours / theirs", "target", "verdict", "machine"], ...[...groups].map(cellsOf)];
     return [`### ${id === "codec" ? "" : `${id}: `}${title}`, "", ...markdownTable(rows), ""];
   });
 }
@@ -162,7 +172,7 @@ function keyOf({ what, peer, target }: Judged): string {
 
 /** One row of figures that are the same but for the peer. */
 function cellsOf(figures: readonly Judged[]): string[] {
-  const [{ what, unit, ours, durability, load }] = figures as [Judged];
+  const [{ what, unit, ours, durability, machine }] = figures as [Judged];
   const own = `${shown(ours)} ${unit}`.trim();
   const peers = figures.flatMap(({ peer }) => (peer === null ? [] : [peer]));
   const isSame = new Set(figures.map(({ target }) => `${target?.text} ${target?.isMet}`)).size === 1 && !isRatio(figures[0]!);
@@ -174,7 +184,7 @@ function cellsOf(figures: readonly Judged[]): string[] {
     peers.map(({ value }) => (value === 0 ? "–" : (ours / value).toFixed(2))).join("<br>"),
     judged.map(({ target }) => target?.text ?? "").join("<br>"),
     judged.map(verdictOf).join("<br>"),
-    load?.toFixed(1) ?? "?",
+    machine,
   ];
 }
 
@@ -183,11 +193,11 @@ function isRatio({ target }: Judged): boolean {
 }
 
 function verdictOf(figure: Judged): string {
-  const { target, load } = figure;
+  const { target, machine } = figure;
   if (target === null) return "";
   if (target.isMet) return "reached";
   const by = Number.isFinite(target.shortBy) ? `short by ${percent(target.shortBy)}` : "missed";
-  const isBusy = isOfTime(figure) && (load === null || load > QUIET_LOAD_MAX);
+  const isBusy = isOfTime(figure) && machine !== QUIET;
   return isBusy ? `${by}, on a busy machine` : `**${by}**`;
 }
 
@@ -198,12 +208,12 @@ function percent(share: number): string {
 function lostLines(figures: readonly Judged[]): string[] {
   const lost = figures.filter(isLost);
   if (lost.length === 0) return [figures.length === 0 ? "Nothing was measured." : "Nowhere in these runs.", ""];
-  const line = ({ what, unit, ours, peer, better, load }: Judged) => {
+  const line = ({ what, unit, ours, peer, better, machine }: Judged) => {
     const ratio = peer!.value === 0 ? "" : `, × ${(ours / peer!.value).toFixed(2)}`;
     const wanted = better === "less" ? "less is better" : "more is better";
     return (
       `- ${what}: ${shown(ours)} against ${shown(peer!.value)} ${unit}`.trimEnd() +
-      ` of ${peer!.name} (${wanted}${ratio}; load ${load?.toFixed(1) ?? "?"})`
+      ` of ${peer!.name} (${wanted}${ratio}; ${machine})`
     );
   };
   return [...lost.map(line), ""];

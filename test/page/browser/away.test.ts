@@ -45,7 +45,7 @@ for (const size of sizes) {
     assert.equal(await page.evaluate("getComputedStyle(document.querySelector('.app-old')).filter"), "grayscale(1)");
     assert.equal(await page.getByLabel("Subject").inputValue(), "pumps.7.speed", "it stays where it was");
     await page.getByRole("button", { name: "Send", exact: true }).click();
-    await page.getByRole("alert").filter({ hasText: "It was not sent" }).waitFor();
+    await page.getByRole("alert").filter({ hasText: "It is not known whether it was sent" }).waitFor();
     await visit.isSound();
     await visit.shot(`killed-${size}`);
 

@@ -2,6 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { type ApiError, api } from "../shell/api.ts";
+import { refusalWords } from "../shell/refusal-words.ts";
+import { shellWords } from "../shell/words.ts";
 import { Badge, type Tone } from "../ui/badge.tsx";
 import { Button } from "../ui/button.tsx";
 import { Card } from "../ui/card.tsx";
@@ -106,13 +108,27 @@ export function SendTest({ subject, onSubject }: SendTestProps) {
           </Button>
         </div>
       </form>
-      {error !== undefined && (
-        <Notice tone="bad" title={text("not_sent")} isAlert>
-          <span lang="en">{error.message}</span>
-        </Notice>
-      )}
+      {error !== undefined && <Failure error={error} />}
       <div role="status">{sent !== undefined && <Result sent={sent} />}</div>
     </div>
+  );
+}
+
+/** What the device refused was not sent; where its answer was lost on the way, nobody knows. */
+function Failure({ error }: { readonly error: ApiError }) {
+  const text = useText(sendWords);
+  const shellText = useText(shellWords);
+  if (error.code === "")
+    return (
+      <Notice tone="bad" title={text("not_known")} isAlert>
+        {text("look_first")}
+      </Notice>
+    );
+  const words = refusalWords(error, shellText);
+  return (
+    <Notice tone="bad" title={text("not_sent")} isAlert>
+      <span {...(words === error.message ? { lang: "en" } : {})}>{words}</span>
+    </Notice>
   );
 }
 

@@ -55,6 +55,22 @@ export const sendWords = catalogue({
     pt: "Não foi enviada",
     zh: "未发送",
   },
+  not_known: {
+    en: "It is not known whether it was sent",
+    de: "Ob sie gesendet wurde, ist nicht bekannt",
+    fr: "On ne sait pas s’il a été envoyé",
+    es: "No se sabe si se envió",
+    pt: "Não se sabe se foi enviada",
+    zh: "不确定是否已发送",
+  },
+  look_first: {
+    en: "No answer came. Look whether it arrived before you send it again.",
+    de: "Es kam keine Antwort. Vor dem nächsten Senden nachsehen, ob sie angekommen ist.",
+    fr: "Aucune réponse. Vérifiez s’il est arrivé avant de le renvoyer.",
+    es: "No hubo respuesta. Compruebe si llegó antes de enviarlo otra vez.",
+    pt: "Não houve resposta. Veja se chegou antes de enviar de novo.",
+    zh: "没有收到回应。再次发送前，请先确认是否已送达。",
+  },
   took: {
     en: "Known after {time}",
     de: "Bekannt nach {time}",
