@@ -12,19 +12,12 @@
 import type { Clock, Millis } from "#base/clock.ts";
 import { type Sent, SentTable } from "./sent-table.ts";
 import { SeqSet } from "./seq-set.ts";
+import { StreamWindow } from "./stream-window.ts";
 
 /** A stream that says nothing for so long is taken for one that has not stored it. */
 export const STORED_TIMEOUT_MS: Millis = 10_000;
 /** How often we look for such; a message is given up this much later at most, never earlier. */
 const LOOK_MS: Millis = 1000;
-/**
- * Unanswered messages of one lane under way, at most: less than a nats-server lets wait for a stream by default. How many of these
- * are of use is learnt: answers that come at once make it more, one for each, and those that take seconds make it half. So a stream
- * on a slow disk has never more before it than it stores within seconds, and what is only slow is not taken for silent.
- */
-export const AWAITING_MAX = 4096;
-export const AWAITING_START = 512;
-const AWAITING_MIN = 16;
 /** At the limit, more are sent once there are but this share of it: one by one, each would cost a look into the backlog. */
 const ENOUGH_SHARE = 0.75;
 /** An answer is slow that takes so long or longer. */
@@ -44,10 +37,8 @@ export class Awaiting {
   #doubtfulSince = Number.POSITIVE_INFINITY;
   #timer: Disposable | undefined;
   #now: Millis = 0;
-  #limit = AWAITING_START;
-  /** Beyond it the limit grows by one for as many answers as it lets wait: a stream was overrun with twice as much. */
-  #calm = AWAITING_MAX;
-  /** When the limit was halved for an overrun, up to this one had been sent: their refusals are no news. */
+  readonly #window = new StreamWindow();
+  /** When a stream was overrun, up to this one had been sent: their refusals are no news. */
   #overrunThrough = 0;
   #lastSent = 0;
   /** Since the last look: an answer came at once; one came that had taken long, so a stream is behind, and not silent. */
@@ -65,12 +56,12 @@ export class Awaiting {
   }
 
   get isFull(): boolean {
-    return this.#sent.size >= this.#limit;
+    return this.#sent.size >= this.#window.limit;
   }
 
   /** There is room for more than one. */
   get hasRoom(): boolean {
-    return this.#sent.size <= this.#limit * ENOUGH_SHARE;
+    return this.#sent.size <= this.#window.limit * ENOUGH_SHARE;
   }
 
   /** When the oldest was sent of those that may be stored without our knowing, or a little earlier; Infinity when there are none. */
@@ -112,8 +103,7 @@ export class Awaiting {
     const age = this.#now - at;
     if (age <= LOOK_MS) {
       this.#isBrisk = true;
-      if (this.#limit < AWAITING_MAX)
-        this.#limit = Math.min(AWAITING_MAX, this.#limit + (this.#limit < this.#calm ? 1 : 1 / this.#limit));
+      this.#window.onBrisk();
     } else if (age >= SLOW_MS) this.#isSlow = true;
     this.#settleDoubt(seq);
   }
@@ -122,8 +112,7 @@ export class Awaiting {
   onOverrun(seq: number): void {
     if (!this.has(seq) || seq <= this.#overrunThrough) return;
     this.#overrunThrough = this.#lastSent;
-    this.#calm = Math.max(AWAITING_MIN, Math.floor(Math.min(this.#limit, this.#sent.size) / 2));
-    this.#limit = this.#calm;
+    this.#window.onOverrun(this.#sent.countBelow(seq), this.#sent.size);
   }
 
   /** What becomes of it is known. */
@@ -165,7 +154,7 @@ export class Awaiting {
     this.#now = this.#clock.now();
     if (this.#sent.size === 0) this.#rest();
     const isLate = this.#now - this.#sent.oldestAt >= SLOW_MS;
-    if (isLate && this.#isSlow && !this.#isBrisk) this.#limit = Math.max(AWAITING_MIN, Math.floor(this.#limit / 2));
+    if (isLate && this.#isSlow && !this.#isBrisk) this.#window.onSlow();
     const patience = (this.#isSlow ? SLOW_FACTOR : 1) * STORED_TIMEOUT_MS + LOOK_MS;
     this.#isBrisk = false;
     this.#isSlow = false;

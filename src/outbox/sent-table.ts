@@ -91,6 +91,13 @@ export class SentTable {
     return lowest;
   }
 
+  /** How many have a lower seq. Looks at all. */
+  countBelow(seq: number): number {
+    let count = 0;
+    if (this.size > 0) for (const each of this.#seqs) if (each !== 0 && each < seq) count += 1;
+    return count;
+  }
+
   /** A copy, rising: those that were sent by then. */
   seqs(sentBy: Millis = Number.POSITIVE_INFINITY): Float64Array {
     if (this.size === 0) return new Float64Array(0);

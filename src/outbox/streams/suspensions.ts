@@ -114,9 +114,13 @@ export class Suspensions implements Disposable {
     return this.#subjects.has(subject);
   }
 
-  /** May this message of a subject that is shut go and see? True once for each wait. */
+  /**
+   * May this message of a subject that is shut go and see? True of one message for each wait; as often as that one is asked about, since
+   * there may have been no room for it.
+   */
   mayProbe(subject: string, seq: number): boolean {
     const known = this.#subjects.get(subject);
+    if (known?.at === "out") return known.probeSeq === seq;
     if (known?.at !== "due") return false;
     this.#enter(known, "out");
     known.probeSeq = seq;

@@ -29,6 +29,7 @@ test("a table of what is awaited answers like a map, over thousands of turns, wi
   const seqs = [...model.keys()].sort((a, b) => a - b);
   assert.deepEqual([...table.seqs()], seqs);
   assert.equal(table.lowest, seqs[0]);
+  assert.equal(table.countBelow(seqs[9]!), 9);
   const oldest = Math.min(...[...model.values()].map(({ at }) => at));
   assert.equal(table.oldestAt, oldest);
   assert.equal(table.seqs(oldest).length, 1);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AWAITING_MAX, AWAITING_START } from "#outbox/awaiting.ts";
+import { WINDOW_MAX, WINDOW_START } from "#outbox/stream-window.ts";
 import type { PubAck } from "#outbox/streams/pub-ack.ts";
 import { OutboxHarness } from "./harness.ts";
 
@@ -218,9 +218,9 @@ test("with as many unanswered as may be, the lane waits for answers and keeps th
   await box.commit();
   box.confirm();
   await box.commit();
-  assert.equal(state(box).awaiting, AWAITING_START);
+  assert.equal(state(box).awaiting, WINDOW_START);
   assert.equal(state(box).mode, "draining");
-  assert.equal(box.link.payloads.length, AWAITING_START);
+  assert.equal(box.link.payloads.length, WINDOW_START);
   assert.equal(lane(box).isBehind, false, "nobody else waits for it meanwhile");
   for (let seq = 1; seq <= 4200; seq++) {
     box.outbox.onAnswer(STATE, seq, STORED);
@@ -245,11 +245,11 @@ test("a lane that waited for answers goes on when a quarter of them has come, no
     return state(box).awaiting;
   };
   // Each answer that comes at once makes room for one more.
-  assert.equal(state(box).awaiting, AWAITING_START);
-  assert.equal(await answer(50), AWAITING_START - 50);
-  assert.equal(await answer(100), AWAITING_START + 100);
+  assert.equal(state(box).awaiting, WINDOW_START);
+  assert.equal(await answer(50), WINDOW_START - 50);
+  assert.equal(await answer(100), WINDOW_START + 100);
   for (let rounds = 0; rounds < 10; rounds++) {
-    assert.ok(state(box).awaiting <= AWAITING_MAX);
+    assert.ok(state(box).awaiting <= WINDOW_MAX);
     await answer(box.link.payloads.length);
   }
   assert.deepEqual([state(box).awaiting, state(box).depth], [0, 0]);

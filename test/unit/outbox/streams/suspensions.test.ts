@@ -69,6 +69,18 @@ test("only one message goes to see, and only its own answer opens the subject", 
   assert.deepEqual([bench.suspensions.has("a"), bench.due, bench.changed], [false, due + 1, ["a", "a"]]);
 });
 
+test("the one that goes to see is let through until there is room for it, and no other in its place", () => {
+  using bench = new Bench();
+  bench.suspensions.onNotStored("a", 5, "why");
+  bench.secondsUntilProbe("a", 5);
+  assert.deepEqual(
+    [5, 6, 5].map((seq) => bench.suspensions.mayProbe("a", seq)),
+    [true, false, true],
+  );
+  bench.suspensions.onNotStored("a", 5, "still");
+  assert.equal(bench.suspensions.mayProbe("a", 5), false);
+});
+
 test("while a subject is shut no message of it goes, and others are not concerned", () => {
   using bench = new Bench();
   bench.suspensions.onNotStored("a", 1, "why");
