@@ -60,6 +60,7 @@ function tryParts(text: string): Parts | undefined {
   if (found === null) return undefined;
   const [ln, r, p] = [Number(found[1]), Number(found[2]), Number(found[3])];
   if (ln < 1 || ln > LN_MAX || r < 1 || r > R_MAX || p < 1 || p > P_MAX) return undefined;
+  if (ln >= 16 * r) return undefined; // RFC 7914 §2: N is below 2^(128 * r / 8)
   return { ln, r, p, salt: Buffer.from(found[4]!, "base64"), hash: Buffer.from(found[5]!, "base64") };
 }
 

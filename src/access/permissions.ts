@@ -66,7 +66,7 @@ export function denies(list: PermissionList, subject: string, group: string | nu
 
 /** A permission as settings and JWTs write it: a filter, and a blank and a queue group behind it perhaps. Undefined: it is none. */
 export function tryGroupFilter(text: string): string | GroupFilter | undefined {
-  const [filter = "", group, ...more] = text.trim().split(/[ \t]+/);
+  const [filter = "", group, ...more] = text.match(/[^ \t]+/g) ?? []; // not by trim: a byte 0xA0 may be the end of a letter
   if (more.length > 0 || !isValidFilter(filter)) return undefined;
   if (group === undefined) return filter;
   return isValidFilter(group) ? Object.freeze({ filter, group }) : undefined;

@@ -73,6 +73,7 @@ function decodeFields(node: Node & { kind: "fields" }, json: unknown, path: Path
     const guess = nearest(key, Object.keys(node.fields));
     const remedy = guess === undefined ? `known here are ${Object.keys(node.fields).join(", ")}` : `did you mean "${guess}"?`;
     refuse(node, undefined, [...path, shown(key).slice(1, -1)], context, { kind: "unknown", found: "an unknown key", remedy });
+    if (context.faults.length >= FAULTS_MAX) break; // nobody reads more, and a wrong file may have thousands
   }
   for (const [key, field] of Object.entries(node.fields)) {
     value[camelCase(key)] = decodeField(field, Object.hasOwn(json, key) ? json[key] : undefined, [...path, key], context);

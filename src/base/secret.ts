@@ -35,7 +35,9 @@ export class Secret {
  * Greedy on purpose: a password with an unescaped `/` or `@` is hidden too.
  */
 export function hideUserInfo(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:)?\/\/.*@/gis, (_, scheme: string | undefined) => `${scheme ?? ""}//${SECRET_SHOWN}@`);
+  const from = text.indexOf("//") + 2; // not by a regular expression, which takes minutes for a text of a megabyte
+  const at = text.lastIndexOf("@");
+  return from < 2 || at < from ? text : `${text.slice(0, from)}${SECRET_SHOWN}${text.slice(at)}`;
 }
 
 /** Whether a text holds a seed of an nkey (two letters and base32, 58 signs in all), or a JWT, which alone is enough where a user is a bearer. */

@@ -24,6 +24,8 @@ export interface Route {
   readonly offers: readonly Offer[];
   /** Somebody here asked for the subject, allowed or not: a hub that sends it was told so. */
   readonly isAskedFor: boolean;
+  /** Subscriptions that it holds, those of onlookers included. */
+  readonly receivers: number;
 }
 
 /** Permission to receive is asked here, on the concrete subject, once. `onlookers`: all there are; they count for nothing but delivery. */
@@ -35,8 +37,10 @@ export function computeRoute(
 ): Route {
   const bySink = new Map<Sink, Subscription[]>();
   const groups = new Map<string, [Subscription][]>();
+  let receivers = 0;
   for (const subscription of matches) {
     if (!subscription.mayReceive(subject)) continue;
+    receivers += 1;
     if (subscription.queue === null) append(bySink, subscription.sink, subscription);
     else append(groups, subscription.queue, [subscription]);
   }
@@ -52,7 +56,8 @@ export function computeRoute(
     const sees = subjectMatches(onlooker.filter, subject) && onlooker.mayReceive(subject);
     if (sees) deliveries.push({ sink: onlooker.sink, subscriptions: [onlooker] });
   }
-  return { deliveries, listeners, groups, offers, isAskedFor: matches.length > 0 };
+  receivers += deliveries.length - listeners;
+  return { deliveries, listeners, groups, offers, isAskedFor: matches.length > 0, receivers };
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

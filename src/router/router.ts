@@ -13,14 +13,16 @@ import type { Batch } from "#core/batch.ts";
 import { GROUPS, GROUPS_END, isRequest, REPLY, ROUTED, routedSubjectOf, SPAN_WORDS } from "#core/batch.ts";
 import { InterestTrie } from "#core/interest.ts";
 import type { Origin, Sink, Subscription, Ticket, Upstream } from "#core/sink.ts";
-import { isOfSpoke, isValidSubject } from "#core/subject.ts";
+import { isOfSpoke } from "#core/subject.ts";
 import { type Interest, InterestCounts, type InterestListener } from "./interest-counts.ts";
+import { OwnRoutes } from "./own-routes.ts";
 import { computeRoute, type Route } from "./route.ts";
+import { type RouteLimits, RouteTable } from "./route-table.ts";
 import { UpstreamSlot } from "./upstream-slot.ts";
 
 const DOLLAR = 0x24;
-/** Routes remembered per account; all are forgotten when it overflows. */
-const ROUTES_MAX = 8192;
+/** Remembered per account: at some hundred bytes a receiver. */
+const ROUTES_MAX: RouteLimits = { routes: 8192, receivers: 131_072 };
 /** Publish permissions remembered per door. */
 const ALLOWED_MAX = 512;
 
@@ -45,7 +47,7 @@ export class AccountRouter {
   readonly #paused = new Set<Door>();
   readonly #touched = new Set<Sink>();
   readonly #onlookers = new Set<Subscription>();
-  #routes = new Map<string, Route>();
+  readonly #routes = new RouteTable(ROUTES_MAX);
   #lastTicket: Ticket = 0;
   #inserts = 0;
   #removes = 0;
@@ -63,14 +65,14 @@ export class AccountRouter {
   subscribe(subscription: Subscription): void {
     if (!this.#interest.insert(subscription.filter, subscription)) return;
     this.#inserts += 1;
-    this.#forgetRoutes(subscription.filter);
+    this.#routes.forget(subscription.filter);
     this.#counts.add(subscription.filter, subscription.queue);
   }
 
   unsubscribe(subscription: Subscription): void {
     if (!this.#interest.remove(subscription.filter, subscription)) return;
     this.#removes += 1;
-    this.#forgetRoutes(subscription.filter);
+    this.#routes.forget(subscription.filter);
     this.#counts.remove(subscription.filter, subscription.queue);
   }
 
@@ -80,8 +82,8 @@ export class AccountRouter {
    */
   lookOn(onlooker: Subscription): Disposable {
     this.#onlookers.add(onlooker);
-    this.#forgetRoutes(onlooker.filter);
-    const leave = () => this.#onlookers.delete(onlooker) && this.#forgetRoutes(onlooker.filter);
+    this.#routes.forget(onlooker.filter);
+    const leave = () => this.#onlookers.delete(onlooker) && this.#routes.forget(onlooker.filter);
     return { [Symbol.dispose]: () => void leave() };
   }
 
@@ -101,7 +103,7 @@ export class AccountRouter {
 
   /** Who may receive what has changed. */
   forgetRoutes(): void {
-    this.#forgetRoutes();
+    this.#routes.forget();
   }
 
   /** For the monitor. The fan-out is over the routes remembered now: local receivers per subject. */
@@ -130,18 +132,18 @@ export class AccountRouter {
   /** Adds the outbox of a remote. Dispose the slot to take it out again. */
   addUpstream(upstream: Upstream): UpstreamSlot {
     const slot: UpstreamSlot = new UpstreamSlot(upstream, {
-      invalidate: (subject) => this.#forgetRoutes(subject),
+      invalidate: (subject) => this.#routes.forget(subject),
       safe: () => this.#settle(),
       room: () => this.#resume(),
       remove: () => {
         this.#upstreams.splice(this.#upstreams.indexOf(slot), 1);
-        this.#forgetRoutes();
+        this.#routes.forget();
         this.#settle();
         this.#resume();
       },
     });
     this.#upstreams.push(slot);
-    this.#forgetRoutes();
+    this.#routes.forget();
     return slot;
   }
 
@@ -275,27 +277,18 @@ export class AccountRouter {
 
   /** The route without what the origin itself subscribed to: a queue group of which it is the only member here is not served here. */
   #routePast(door: Door, subject: string, shared: Route): Route {
-    const known = door.routes.get(subject);
-    if (known?.shared === shared) return known.own;
-    const others = () => this.#interest.match(subject).filter(({ sink }) => !isItself(sink, door.origin));
+    const known = door.routes.get(subject, shared);
+    if (known !== undefined) return known;
+    const others = () => this.#interest.find(subject).filter(({ sink }) => !isItself(sink, door.origin));
     const own = leadsTo(shared, door.origin) ? computeRoute(subject, others(), this.#upstreams, this.#onlookers) : shared;
-    if (door.routes.size >= ALLOWED_MAX) door.routes.clear();
-    door.routes.set(subject, { shared, own });
+    door.routes.set(subject, shared, own);
     return own;
   }
 
   #findRoute(subject: string): Route {
-    if (this.#routes.size >= ROUTES_MAX) this.#forgetRoutes();
-    const route = computeRoute(subject, this.#interest.match(subject), this.#upstreams, this.#onlookers);
+    const route = computeRoute(subject, this.#interest.find(subject), this.#upstreams, this.#onlookers);
     this.#routes.set(subject, route);
     return route;
-  }
-
-  /** A literal filter touches one route only: request inboxes come and go without emptying the table. */
-  #forgetRoutes(filter?: string): void {
-    if (this.#routes.size === 0) return;
-    if (filter !== undefined && isValidSubject(filter)) this.#routes.delete(filter);
-    else this.#routes = new Map();
   }
 }
 
@@ -355,8 +348,8 @@ export class Door {
   readonly origin: Origin;
   /** Ticket of the last batch of ours that waits; the router's own note. */
   lastTicket: Ticket = 0;
-  /** Of an origin that is deaf to itself: its own routes, each good as long as the shared one is; the router's own note. */
-  readonly routes = new Map<string, { readonly shared: Route; readonly own: Route }>();
+  /** Of an origin that is deaf to itself; the router's own note. */
+  readonly routes = new OwnRoutes();
   readonly #account: AccountRouter;
   readonly #allowed = new Map<string, boolean>();
   #isOpen = true;

@@ -311,8 +311,10 @@ test("the process's figures: delay since the last look without the look itself, 
   await new Promise((resolve) => setTimeout(resolve, 130)); // it has looked once
   while (performance.now() - held < 450); // nothing else runs meanwhile
   let second = await figures.report();
-  while (second.eventLoopDelay === null) second = await figures.report();
-  assert.ok(second.eventLoopDelay.max > 0.1, JSON.stringify(second));
+  const end = performance.now() + 5_000;
+  // On a busy machine it has looked twice before, and tells of that first.
+  while ((second.eventLoopDelay?.max ?? 0) <= 0.1 && performance.now() < end) second = await figures.report();
+  assert.ok(second.eventLoopDelay !== null && second.eventLoopDelay.max > 0.1, JSON.stringify(second));
   assert.ok(second.eventLoopDelay.max < 5 && second.eventLoopDelay.p50 <= second.eventLoopDelay.max);
   assert.ok(second.cpuSeconds.user > first.cpuSeconds.user);
 });

@@ -163,6 +163,14 @@ async function opened(answer: () => StatusReport) {
   };
 }
 
+test("a hub's name cannot move the cursor of whoever asks for the status", () => {
+  const evil = "\u001b[2Jhub";
+  const link = { ...REMOTE.link, hub_name: evil, hub_version: evil, url: evil, isolation_fault: evil };
+  const text = formatStatus({ ...report(), remotes: [{ ...REMOTE, link }] });
+  assert.equal(text.split("\\x1b[2Jhub").length - 1, 4);
+  assert.ok(!text.includes("\u001b"));
+});
+
 test("the control socket gives the report that petiole status prints", async () => {
   await using open = await opened(report);
   const got = await fetchStatus(open.socketPath);

@@ -33,7 +33,8 @@ export function parseConnect(json: string): ConnectRequest {
   const flag = (key: string, fallback: boolean) => fieldOf(fields, key, "boolean", fallback);
   const text = (key: string) => fieldOf<string>(fields, key, "string", "");
   const textOrNull = (key: string) => (text(key) === "" ? null : text(key));
-  if (fieldOf<number>(fields, "protocol", "number", 0) > 1)
+  const protocol = fieldOf<number>(fields, "protocol", "number", 0);
+  if (protocol < 0 || protocol > 1)
     throw new ProtocolError(NATS_UNKNOWN_PROTOCOL, "CONNECT asks for a protocol other than 0 and 1");
   const takesHeaders = flag("headers", false);
   const wantsNoResponders = flag("no_responders", false);

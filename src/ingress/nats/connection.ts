@@ -213,7 +213,6 @@ export class NatsConnection implements ClientHandler, NatsPeer {
       subject: displaySubject(subject),
       because: "nothing can be published on this subject",
     });
-    if (this.#outbound.pendingBytes > this.#context.limits.maxPending) this.#onSlow();
   }
 
   onSubscribe(filter: string, queue: string | null, sid: string): void {
@@ -262,6 +261,8 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     } catch (error) {
       this.#onBreach(error);
     }
+    // What a chunk makes us say, PONG and -ERR included, is bounded as messages are.
+    if (this.#outbound.pendingBytes > this.#context.limits.maxPending) this.#onSlow();
   }
 
   #onBreach(error: unknown): void {
@@ -342,13 +343,11 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     const expires = this.#session?.user.limits?.expires ?? null;
     if (expires !== null && this.#context.clock.wall() >= expires)
       this.end("expired", "its JWT has expired", AUTHENTICATION_EXPIRED);
-    if (this.#holds !== 0) {
-      this.#heartbeat.lastHeard = now; // it is we who do not read, if only since it has ended
-      return;
-    }
     const verdict = this.#heartbeat.check(now);
-    if (verdict === "stale") this.end("stale", `it left ${PINGS_MAX} pings unanswered`, STALE_CONNECTION);
-    else if (verdict === "ping") this.#outbound.text(PING_LINE);
+    if (verdict === "ping")
+      this.#outbound.text(PING_LINE); // also where we do not read: only writing tells that it is gone
+    else if (verdict === "stale" && this.#holds !== 0) this.#heartbeat.onUnread(now);
+    else if (verdict === "stale") this.end("stale", `it left ${PINGS_MAX} pings unanswered`, STALE_CONNECTION);
   }
 
   // ── holds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -370,7 +369,7 @@ export class NatsConnection implements ClientHandler, NatsPeer {
     queueMicrotask(() => {
       this.#isContinuing = false;
       if (this.#holds !== 0) return;
-      this.#heartbeat.lastHeard = this.#context.clock.now();
+      this.#heartbeat.onUnread(this.#context.clock.now());
       this.#read();
       if (this.#holds === 0) this.#stream.resume();
     });

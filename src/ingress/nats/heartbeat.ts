@@ -23,6 +23,12 @@ export class Heartbeat {
     this.#pings = 0;
   }
 
+  /** We did not read, so it could not answer: nothing is known of it. */
+  onUnread(now: Millis): void {
+    this.onBytes(now);
+    this.#pingedAt = 0;
+  }
+
   onPong(now: Millis): void {
     if (this.#pingedAt > 0) this.rtt = now - this.#pingedAt;
     this.#pingedAt = 0;

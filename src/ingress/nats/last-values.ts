@@ -77,7 +77,7 @@ export class LastValueRequests implements Disposable {
   /** `subject` begins as `isLastValueRequest` says; the asker may publish on it. `payload` is borrowed. */
   take(subject: string, reply: string, payload: Buffer): void {
     if (subject.startsWith(GET)) this.#get(subject.slice(GET.length), reply);
-    else if (subject === LIST) this.#list(payload.latin1Slice(0, payload.length).trim() || ">", reply);
+    else if (subject === LIST) this.#list(filterOf(payload), reply);
     else this.#asker.answer(reply, BAD_REQUEST, EMPTY);
   }
 
@@ -125,6 +125,16 @@ export class LastValueRequests implements Disposable {
     }
     return true;
   }
+}
+
+/** Blanks around it do not count; in latin1 form a byte 0xA0 is none, but the end of a letter perhaps. */
+function filterOf(payload: Buffer): string {
+  return (
+    payload
+      .latin1Slice(0, payload.length)
+      .match(/[^ \t\r\n]+/g)
+      ?.join(" ") ?? ">"
+  );
 }
 
 function status(words: string): Buffer {

@@ -197,6 +197,7 @@ export class NatsSession implements Origin, Sink {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.subscriptions.shut();
     this.publisher.clear();
     this.#lastValues?.[Symbol.dispose]();
     this.#letCrowdGo();

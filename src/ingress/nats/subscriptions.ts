@@ -8,6 +8,8 @@ import type { AccountRouter } from "#router/router.ts";
 
 /** Subscriptions of one client at a time. */
 export const SUBSCRIPTIONS_MAX = 10_000;
+/** Bytes of their filters: interest holds a node for each token. */
+const FILTER_BYTES_MAX = 1_048_576;
 
 export class NatsSubscription implements Subscription {
   readonly filter: string;
@@ -32,6 +34,11 @@ export class NatsSubscription implements Subscription {
     this.#permissions = permissions;
   }
 
+  /** One that has had its last message, or whose client is gone, is passed over until the router hears of it. */
+  get isReady(): boolean {
+    return this.isOpen;
+  }
+
   mayReceive(subject: string): boolean {
     return !denies(this.#permissions.subscribe, subject, this.queue); // the whole filter was allowed
   }
@@ -46,6 +53,8 @@ export class Subscriptions {
   readonly #permissions: Permissions;
   readonly #max: number;
   readonly #bySid = new Map<string, NatsSubscription>();
+  #filterBytes = 0;
+  #isWithdrawn = false;
   /** Those whose last message has been delivered. */
   readonly #finished: NatsSubscription[] = [];
   /** Which subscription heard the last reply: most likely the next one, too. */
@@ -70,9 +79,10 @@ export class Subscriptions {
     if (!isValidFilter(filter)) return "invalid";
     if (!permitsFilter(this.#permissions.subscribe, filter, queue)) return "denied";
     if (this.#bySid.has(sid)) return "known";
-    if (this.size >= this.#max) return "too-many";
+    if (this.size >= this.#max || this.#filterBytes + filter.length > FILTER_BYTES_MAX) return "too-many";
     const subscription = new NatsSubscription(filter, queue, sid, this.#sink, this.#permissions);
     this.#bySid.set(sid, subscription);
+    this.#filterBytes += filter.length;
     this.#account.subscribe(subscription);
     return "added";
   }
@@ -102,17 +112,28 @@ export class Subscriptions {
   forReply(reply: string): NatsSubscription | undefined {
     const last = this.#lastForReply;
     if (last?.isOpen && subjectMatches(last.filter, reply)) return last;
-    for (const subscription of this.#bySid.values()) {
-      if (!subscription.isOpen || !subjectMatches(subscription.filter, reply)) continue;
+    // The router's index, since one look at each of ten thousand takes milliseconds.
+    for (const subscription of this.#isWithdrawn ? this.#bySid.values() : this.#account.askers(reply)) {
+      if (!this.#isOwn(subscription) || !subscription.isOpen || !subjectMatches(subscription.filter, reply)) continue;
       this.#lastForReply = subscription;
       return subscription;
     }
     return undefined;
   }
 
+  #isOwn(subscription: Subscription): subscription is NatsSubscription {
+    return subscription.sink === this.#sink;
+  }
+
   /** No more interest; who hears which reply is still known. */
   withdraw(): void {
+    this.#isWithdrawn = true;
     for (const subscription of this.#bySid.values()) this.#account.unsubscribe(subscription);
+  }
+
+  /** Nothing is delivered to them any more; they are still there for the router until `clear`. */
+  shut(): void {
+    for (const subscription of this.#bySid.values()) subscription.isOpen = false;
   }
 
   clear(): void {
@@ -122,7 +143,7 @@ export class Subscriptions {
 
   #remove(subscription: NatsSubscription): void {
     subscription.isOpen = false;
-    this.#bySid.delete(subscription.sid);
+    if (this.#bySid.delete(subscription.sid)) this.#filterBytes -= subscription.filter.length;
     if (this.#lastForReply === subscription) this.#lastForReply = undefined;
     this.#account.unsubscribe(subscription);
   }

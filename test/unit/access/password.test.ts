@@ -51,3 +51,11 @@ test("a text that is no whole hash verifies nothing, and is not taken for a plai
   }
   assert.equal(await verifyPassword("x", "x"), false);
 });
+
+test("a cost that scrypt itself refuses is no hash: a login must not fail on it", async () => {
+  const of = (costs: string) => `$scrypt$${costs}$${"A".repeat(22)}$${"A".repeat(43)}`;
+  assert.equal(isPasswordHash(of("ln=16,r=1,p=1")), false);
+  assert.equal(await verifyPassword(of("ln=16,r=1,p=1"), "x"), false);
+  assert.equal(await verifyPassword(of("ln=15,r=1,p=1"), "x"), false);
+  assert.equal(isPasswordHash(of("ln=15,r=1,p=1")), true);
+});

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denies, permissionListOf, permits, permitsFilter, tryGroupFilter } from "#access/permissions.ts";
+import { toSubject } from "#core/subject.ts";
 
 /** As settings write it. */
 function listOf(allow: readonly string[] | null, deny: readonly string[] = []) {
@@ -13,6 +14,10 @@ function listOf(allow: readonly string[] | null, deny: readonly string[] = []) {
 test("a filter may have one queue group behind it, both valid, and nothing else", () => {
   assert.equal(tryGroupFilter("jobs.>"), "jobs.>");
   assert.deepEqual(tryGroupFilter(" jobs.>\t v1.* "), { filter: "jobs.>", group: "v1.*" });
+  const shore = toSubject("ruta.à"); // ends with a byte that would be a blank in another character set
+  assert.equal(tryGroupFilter(shore), shore);
+  assert.deepEqual(tryGroupFilter(`${shore} ${shore}`), { filter: shore, group: shore });
+  assert.equal(permits(permissionListOf(null, [tryGroupFilter(shore)!]), shore), false);
   for (const text of ["", " ", "a b c", "a..b", "a b..c", "a.>.b", "> a.", ".a b"])
     assert.equal(tryGroupFilter(text), undefined, text);
 });

@@ -156,6 +156,14 @@ test("inherited names are unknown keys like any other", () => {
   );
 });
 
+test("of thousands of unknown keys a hundred are told", () => {
+  const json = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, 0]));
+  const { faults } = decode(pump, json);
+  assert.equal(faults.length, 100);
+  assert.ok(faults.every(({ kind }) => kind === "unknown"));
+  assert.equal("value" in decode(pump, { ...json, name: "p" }), false);
+});
+
 test("no JSON makes the decoder throw, and what it accepts has no faults", () => {
   const near = fc.record({
     pumps: fc.array(fc.dictionary(fc.constantFrom("name", "max_rate", "tags", "mode", "delay", "x"), fc.jsonValue())),

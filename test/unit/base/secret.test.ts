@@ -24,3 +24,11 @@ test("user information is hidden in every URL, awkward passwords included", () =
   assert.equal(hideUserInfo("tls://hub:7422"), "tls://hub:7422");
   assert.ok(!hideUserInfo("tls://a:one@h1, tls://b:two@h2").match(/one|two/));
 });
+
+test("user information is hidden in one look at a text, however long it is", () => {
+  const long = "tls://a".repeat(150_000);
+  assert.equal(hideUserInfo(long), long);
+  assert.equal(hideUserInfo(`${long}@hub`), "tls://***@hub");
+  assert.equal(hideUserInfo("ann@hub tls://hub"), "ann@hub tls://hub");
+  assert.equal(hideUserInfo("//@"), "//***@");
+});

@@ -34,6 +34,15 @@ test("more distinct subjects than the cache holds are all answered right", () =>
   assert.equal(trie.hasMatch("s.1"), false);
 });
 
+test("results that hold many values are not all kept", () => {
+  const trie = new InterestTrie<number>();
+  for (let i = 0; i < 1000; i++) trie.insert("s.*", i);
+  const first = trie.match("s.first");
+  assert.equal(trie.match("s.first"), first, "it is kept");
+  for (let i = 0; i < 100; i++) assert.equal(trie.match(`s.${i}`).length, 1000);
+  assert.notEqual(trie.match("s.first"), first, "it had to make room");
+});
+
 test("a removed filter leaves no branch behind", () => {
   const trie = new InterestTrie<number>();
   for (let i = 0; i < 1000; i++) {

@@ -337,3 +337,25 @@ test("an onlooker that comes beside a subscriber changes nothing for it, also wh
   assert.deepEqual(own.delivered, []);
   assert.deepEqual(view.delivered, ["a=2"]);
 });
+
+test("routes remembered are bounded by the receivers in them, and a message reaches all of them all the same", () => {
+  const account = router();
+  let delivered = 0;
+  const subscribe = (filter: string) => {
+    const sink = { deliver: () => void (delivered += 1), flush: () => undefined };
+    account.subscribe({ filter, queue: null, sink, mayReceive: () => true });
+  };
+  for (let i = 0; i < 600; i++) subscribe("cmd.>");
+  const door = account.open(new RecordingOrigin());
+  let receiversMax = 0;
+  for (let i = 0; i < 300; i++) {
+    door.publish(batchOf(message(`cmd.${i}`)));
+    receiversMax = Math.max(receiversMax, account.status().receivers);
+  }
+  assert.ok(receiversMax > 100_000 && receiversMax <= 131_072, `${receiversMax} receivers`);
+  assert.equal(delivered, 600 * 300);
+  subscribe("cmd.299"); // a literal one forgets one route
+  const before = account.status();
+  door.publish(batchOf(message("cmd.299")));
+  assert.equal(account.status().receivers, before.receivers + 601);
+});

@@ -91,6 +91,7 @@ const BAD: readonly (readonly [string, string])[] = [
   ['CONNECT {"user":7}\r\n', "Parser Error"],
   ['CONNECT {"verbose":"yes"}\r\n', "Parser Error"],
   ['CONNECT {"protocol":2}\r\n', "invalid client protocol"],
+  ['CONNECT {"protocol":-1}\r\n', "invalid client protocol"],
   ['CONNECT {"no_responders":true}\r\n', "no responders requires headers support"],
   [`CONNECT {"name":"${"x".repeat(4096)}"}\r\n`, "maximum control line exceeded"],
   ["CONNECTED {}\r\n", "Unknown Protocol Operation"],

@@ -53,6 +53,50 @@ test("a client that never reads is cut off at max_pending, and nobody else notic
   assert.equal(door.router.subscriptions, 1);
 });
 
+for (const [what, said] of [
+  ["pings", "PING\r\n"],
+  ["subscriptions that are refused", "SUB a..b 1\r\n"],
+] as const) {
+  test(`a client that sends ${what} and reads no answer is cut off at max_pending`, async () => {
+    await using door = await NatsDoor.open({ limits: { maxPending: 262_144 } });
+    await using stuck = await door.connected();
+    stuck.socket.pause();
+    const chunk = said.repeat(5_000);
+    let pendingMax = 0;
+    for (let i = 0; i < 2_000 && door.ingress.status().endings.slow === undefined; i++) {
+      if (stuck.socket.writableLength < 1_048_576) stuck.send(chunk);
+      await new Promise((resolve) => setImmediate(resolve));
+      pendingMax = Math.max(pendingMax, door.ingress.clients()[0]?.pendingBytes ?? 0);
+    }
+    assert.equal(door.ingress.status().endings.slow, 1);
+    assert.ok(pendingMax <= 262_144 + 65_536, `${pendingMax} bytes waited for it`);
+    stuck.socket.resume();
+    assert.match(await stuck.isOver(), /-ERR 'Slow Consumer'\r\n$/);
+  });
+}
+
+test("a client that leaves while it is not read is found gone; one that stays is there when it is read again", async () => {
+  await using door = await NatsDoor.open();
+  const gone = await door.connected();
+  await using patient = await door.connected();
+  door.upstream.isFull = true;
+  gone.send("PUB a 1\r\nx\r\n");
+  patient.send("PUB b 1\r\ny\r\n");
+  await door.until(() => door.upstream.taken.length === 2);
+  await gone[Symbol.asyncDispose]();
+  for (let minutes = 0; minutes < 60; minutes += 2) {
+    door.clock.advance(120_000);
+    await new Promise((resolve) => setTimeout(resolve, 2)); // the network's turn: a reset has to come back
+  }
+  await door.until(() => door.ingress.status().endings.gone === 1);
+  assert.equal(door.ingress.status().clients, 1);
+  door.upstream.isFull = false;
+  door.slot.onRoom();
+  await patient.receives("PING\r\n");
+  patient.send("PONG\r\nPUB c 1\r\nz\r\n");
+  await door.until(() => door.upstream.taken.includes("c=z"));
+});
+
 test("a client that takes nothing for write_deadline is cut off", async () => {
   await using door = await NatsDoor.open();
   await using stuck = await door.connected();

@@ -82,8 +82,8 @@ export class TicketUpstream extends RecordingUpstream {
 export class Ear {
   readonly heard: string[] = [];
 
-  constructor(router: AccountRouter, filter: string) {
-    router.subscribe({ filter, queue: null, sink: this, mayReceive: () => true });
+  constructor(router: AccountRouter, filter: string, queue: string | null = null) {
+    router.subscribe({ filter, queue, sink: this, mayReceive: () => true });
   }
 
   deliver(batch: Batch, index: number): void {

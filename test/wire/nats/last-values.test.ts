@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { subjectMatches } from "#core/subject.ts";
+import { subjectMatches, toSubject } from "#core/subject.ts";
 import type { LastValue, LastValues } from "#ingress/nats/last-values.ts";
 import { Ear, NatsDoor, PASSWORD } from "./harness.ts";
 
@@ -11,7 +11,7 @@ const CURIOUS = { user: "curious", pass: PASSWORD };
 function shelf(values: Readonly<Record<string, string>>): LastValues {
   const show = (subject: string): LastValue => ({
     subject,
-    headers: Buffer.from(`NATS/1.0\r\nNmqtt-Subject: ${subject}\r\n\r\n`),
+    headers: Buffer.from(`NATS/1.0\r\nNmqtt-Subject: ${subject}\r\n\r\n`, "latin1"),
     payload: Buffer.from(values[subject]!),
   });
   return {
@@ -64,6 +64,18 @@ test("a list is a message for each subject under the filter, and a status at its
   await asker.receives([value("plant.7.temp"), value("plant.secret"), value("other.x"), status("204 No More Messages")].join(""));
   asker.send(list("a..b"), "PUB $PETIOLE.retained.nonsense _INBOX.a 0\r\n\r\n");
   await asker.receives([status("400 Bad Request"), status("400 Bad Request")].join(""));
+});
+
+test("a filter may end with any letter, and blanks around it do not count", async () => {
+  const subject = toSubject("plant.à"); // its last byte would be a blank in another character set
+  await using door = await NatsDoor.open({ lastValues: shelf({ [subject]: "7" }) });
+  await using asker = await door.connected();
+  asker.send("SUB _INBOX.a 1\r\n", Buffer.from(list(` ${subject}\r\n`), "latin1"));
+  await asker.isIdle();
+  await door.clock.pass(1);
+  const shown = hmsg("_INBOX.a", "1", `NATS/1.0\r\nNmqtt-Subject: ${subject}\r\n\r\n`, "7");
+  assert.equal((await asker.take(shown.length)).toString("latin1"), shown);
+  await asker.receives(status("204 No More Messages"));
 });
 
 test("who may not receive a subject does not see its last value, alone or in a list", async () => {

@@ -98,6 +98,33 @@ test("one member of a queue group gets each message, and plain subscribers get a
   assert.equal(counts[2], 200);
 });
 
+test("a group's member that has had its last message is passed over in the same chunk", async () => {
+  await using door = await NatsDoor.open();
+  const ear = new Ear(door.router, "jobs", "g");
+  await using brief = await door.connected();
+  brief.send("SUB jobs g 1\r\nUNSUB 1 1\r\n");
+  await brief.isIdle();
+  await using writer = await door.connected();
+  writer.send("PUB jobs 1\r\nx\r\n".repeat(100));
+  await writer.isIdle();
+  assert.equal(door.ingress.clients()[0]!.messagesOut + ear.heard.length, 100);
+});
+
+test("a group's member that is cut off in the middle of a chunk is passed over in the rest of it", async () => {
+  await using door = await NatsDoor.open({ limits: { maxPending: 8192 } });
+  const ear = new Ear(door.router, "jobs", "g");
+  await using stuck = await door.connected();
+  stuck.send("SUB jobs g 1\r\n");
+  await stuck.isIdle();
+  stuck.socket.pause();
+  await using writer = await door.connected();
+  writer.send(`PUB jobs 800\r\n${"x".repeat(800)}\r\n`.repeat(60));
+  await writer.isIdle();
+  const [cut] = door.ingress.closed();
+  assert.equal(cut?.reason, "Slow Consumer (Pending Bytes)");
+  assert.equal(cut.messagesOut + ear.heard.length, 60);
+});
+
 test("with echo off a client does not hear itself, but hears others", async () => {
   await using door = await NatsDoor.open();
   await using natsClient = await door.connected({ echo: false });
@@ -173,6 +200,19 @@ test("one subscription too many is refused and the connection stays", async () =
   natsClient.send(Array.from({ length: SUBSCRIPTIONS_MAX + 1 }, (_, i) => `SUB a.${i} ${i}\r\n`).join(""));
   await natsClient.isIdle("-ERR 'maximum subscriptions exceeded'\r\n");
   assert.equal(door.ingress.status().subscriptions, SUBSCRIPTIONS_MAX);
+});
+
+test("subjects of a client's subscriptions may have 1 MiB together, and room comes back", async () => {
+  await using door = await NatsDoor.open();
+  await using natsClient = await door.connected();
+  const long = ".a".repeat(1021);
+  natsClient.send(Array.from({ length: 512 }, (_, i) => `SUB ${1000 + i}${long}.a ${i}\r\n`).join("")); // 2,048 bytes each
+  await natsClient.isIdle();
+  natsClient.send("SUB b more\r\n");
+  await natsClient.isIdle("-ERR 'maximum subscriptions exceeded'\r\n");
+  natsClient.send("UNSUB 7\r\nSUB b more\r\n");
+  await natsClient.isIdle();
+  assert.equal(door.ingress.status().subscriptions, 512);
 });
 
 test("a message larger than max_payload ends the connection at its line", async () => {

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { UNRESTRICTED } from "#access/permissions.ts";
+import { systemEntropy } from "#base/entropy.ts";
 import { ProtocolError } from "#base/errors.ts";
 import { parseConnect, WITHOUT_CONNECT } from "#ingress/nats/connect-request.ts";
 import { errTextFor } from "#ingress/nats/errors.ts";
 import { BORN, type LifeEvent, step } from "#ingress/nats/life.ts";
 import { SafeReplies } from "#ingress/nats/safe-replies.ts";
+import { Subscriptions } from "#ingress/nats/subscriptions.ts";
+import { AccountRouter } from "#router/router.ts";
+import { RecordingSink } from "../../../support/router-fixtures.ts";
 
 test("a connection's life goes one way, and what means nothing changes nothing", () => {
   const walk = (...events: readonly LifeEvent[]) => events.reduce(step, BORN).at;
@@ -121,4 +126,25 @@ test("replies wait for their ticket, in order, over any number of them", () => {
   replies.add(99_999, "dropped");
   replies.clear();
   assert.equal(replies.size, 0);
+});
+
+test("who hears a reply is found among its own subscriptions, without a look at each of ten thousand", () => {
+  const account = new AccountRouter("EDGE", systemEntropy());
+  const subscriptions = new Subscriptions(account, new RecordingSink(), { publish: UNRESTRICTED, subscribe: UNRESTRICTED });
+  account.subscribe(new RecordingSink().subscription("_INBOX.>"));
+  let looks = 0;
+  for (let i = 0; i < 9_999; i++) subscriptions.add(`a.${i}`, null, `${i}`);
+  const get = () => {
+    looks += 1;
+    return "a";
+  };
+  for (const one of subscriptions.all()) Object.defineProperty(one, "filter", { get });
+  assert.equal(subscriptions.forReply("_INBOX.x"), undefined, "somebody else's");
+  assert.equal(looks, 0);
+  subscriptions.add("_INBOX.*", null, "inbox");
+  assert.equal(subscriptions.forReply("_INBOX.x")?.sid, "inbox");
+  subscriptions.withdraw();
+  assert.equal(subscriptions.forReply("_INBOX.y")?.sid, "inbox", "known as long as answers are owed");
+  subscriptions.end("inbox", 0);
+  assert.equal(subscriptions.forReply("_INBOX.y"), undefined);
 });
