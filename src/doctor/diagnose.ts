@@ -8,14 +8,13 @@
 // A step that breaks down or hangs is a finding, too, and the rest goes on.
 
 import { type Millis, timestamp } from "#base/clock.ts";
-import { isFault, PetioleError } from "#base/errors.ts";
+import { isFault } from "#base/errors.ts";
 import { compactOf } from "./compact.ts";
-import { DOCTOR_STEP_FAILED } from "./errors.ts";
 import { troubleOf } from "./fault-words.ts";
 import { broken, DEVICE, type Draft } from "./finding.ts";
 import type { Probe } from "./probe.ts";
 import type { DoctorReport, Finding } from "./report.ts";
-import { openScene, type Scene, type Step } from "./scene.ts";
+import { openScene, type Scene, type Step, stepLimit } from "./scene.ts";
 import { cardStep } from "./steps/card.ts";
 import { certificateStep } from "./steps/certificate.ts";
 import { clockStep } from "./steps/clock.ts";
@@ -68,7 +67,7 @@ export async function* diagnose(
   signal: AbortSignal,
   steps: readonly Step[] = STEPS,
 ): AsyncGenerator<Finding, DoctorReport> {
-  const scene = await openScene(probe);
+  const scene = await openScene(probe, signal);
   const findings: Finding[] = [];
   for (const step of steps) {
     const startedAt = probe.env.clock.now();
@@ -93,14 +92,8 @@ export async function examine(probe: Probe, signal: AbortSignal, steps: readonly
 }
 
 async function take(step: Step, scene: Scene, signal: AbortSignal): Promise<readonly Draft[]> {
-  const { env, limits } = scene.probe;
-  const late = () =>
-    new PetioleError(
-      DOCTOR_STEP_FAILED,
-      `${step.title} could not be examined within ${limits.step / 1000} s; something hangs there, so look at this part first`,
-    );
   try {
-    return await within({ clock: env.clock, limit: limits.step, signal, late }, (inner) => step.run(scene, inner));
+    return await within(stepLimit(scene.probe, step.title, signal), (inner) => step.run(scene, inner));
   } catch (error) {
     signal.throwIfAborted();
     if (!isFault(error)) throw error;

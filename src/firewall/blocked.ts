@@ -38,9 +38,13 @@ export class Blocked {
    * long already. When there are too many, the oldest is let go.
    */
   add(text: string, duration: Millis): boolean {
+    return this.addUntil(text, this.#clock.now() + duration);
+  }
+
+  /** The same, up to an instant of the clock: whoever says it twice says nothing new. */
+  addUntil(text: string, until: Millis): boolean {
     const place = placeOf(text);
-    if (place === undefined || LOOPBACK.test(text) || duration <= 0) return false;
-    const until = this.#clock.now() + duration;
+    if (place === undefined || LOOPBACK.test(text) || until <= this.#clock.now()) return false;
     const known = this.#until.get(place);
     if (known !== undefined && known >= until) return false;
     this.#forgetOver();

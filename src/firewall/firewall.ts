@@ -84,7 +84,11 @@ export class Firewall implements AsyncDisposable {
   /** We changed our mind since the table was written: what the kernel has differs because of us. */
   #isStale = false;
   #hasLooked = false;
+  /** As far as we know, the kernel has a table of ours. */
+  #isThere = false;
   #hasMeters = true;
+  /** Senders were blocked that the kernel was not told of yet. */
+  #hasNewBlocked = false;
   #drifts = 0;
   #lastDrift: string | null = null;
   #counts: ReadonlyMap<string, Count> = new Map();
@@ -105,7 +109,7 @@ export class Firewall implements AsyncDisposable {
 
   /** None is wanted, and the kernel has none of ours. */
   get isRemoved(): boolean {
-    return this.#wanted === null && this.#hasLooked;
+    return this.#wanted === null && this.#hasLooked && !this.#isThere;
   }
 
   /** What was begun is over. */
@@ -136,10 +140,13 @@ export class Firewall implements AsyncDisposable {
   /** Reads the kernel's table, and applies ours where it differs. Failing is a state, not an error. */
   refresh(): Promise<void> {
     return this.#inTurn(async (signal) => {
+      const asked = this.#wanted;
       const wanted = this.#effective();
       const listed = await this.#nft.list(signal);
+      this.#isThere = listed !== undefined;
       if (wanted === null) {
         if (listed !== undefined) await this.#nft.apply(removal(), signal);
+        this.#isThere = false;
         this.#hasLooked = true;
         this.#settle("off");
         return;
@@ -149,8 +156,8 @@ export class Firewall implements AsyncDisposable {
       if (drift !== undefined) {
         if (this.#state === "applied" && !this.#isStale) this.#tellDrift(driftWords(drift));
         await this.#apply(wanted, signal);
-      }
-      this.#isStale = false;
+      } else if (this.#hasNewBlocked) await this.#applyBlocked(signal);
+      if (this.#wanted === asked) this.#isStale = false; // else it was changed again meanwhile
       this.#settle("applied");
     });
   }
@@ -178,9 +185,8 @@ export class Firewall implements AsyncDisposable {
   }
 
   /** New connections from this address or network are dropped for so long. The box itself is passed over. */
-  block(address: string, duration: Millis): Promise<void> {
-    if (!this.#blocked.add(address, duration) || this.#state !== "applied") return Promise.resolve();
-    return this.#inTurn((signal) => this.#applyBlocked(signal));
+  async block(address: string, duration: Millis): Promise<void> {
+    if (this.#blocked.add(address, duration)) await this.#tellBlocked();
   }
 
   /** Lets go of timers and of what is under way. The kernel keeps the table. */
@@ -195,10 +201,22 @@ export class Firewall implements AsyncDisposable {
 
   #lookWhoIsLockedOut(): void {
     if (this.#state !== "applied") return;
-    const now = this.#env.clock.now();
+    let isNews = false;
     for (const { address, until, failures } of this.#lockedOut()) {
-      if (failures >= FAILURES_MIN) void this.block(address, until - now);
+      if (failures >= FAILURES_MIN && this.#blocked.addUntil(address, until)) isNews = true;
     }
+    if (isNews) void this.#tellBlocked();
+  }
+
+  /** Once for all that are new by the time it is their turn; while the filter fails, with the next try. */
+  #tellBlocked(): Promise<void> {
+    const isQueued = this.#hasNewBlocked;
+    this.#hasNewBlocked = true;
+    if (this.#state !== "applied") return Promise.resolve();
+    if (isQueued) return this.#work;
+    return this.#inTurn(async (signal) => {
+      if (this.#hasNewBlocked) await this.#applyBlocked(signal);
+    });
   }
 
   #effective(): Ruleset | null {
@@ -221,11 +239,18 @@ export class Firewall implements AsyncDisposable {
       }
       this.#log.warn("this kernel cannot limit new connections; the other rules are in force", { because: explain(error) });
     }
+    this.#isThere = true;
     await this.#applyBlocked(signal);
   }
 
   async #applyBlocked(signal: AbortSignal): Promise<void> {
-    for (const family of [4, 6] as const) await this.#nft.apply(blocking(family, this.#blocked.of(family)), signal);
+    this.#hasNewBlocked = false;
+    try {
+      for (const family of [4, 6] as const) await this.#nft.apply(blocking(family, this.#blocked.of(family)), signal);
+    } catch (error) {
+      this.#hasNewBlocked = true;
+      throw error;
+    }
   }
 
   #settle(state: "applied" | "off"): void {
@@ -260,11 +285,13 @@ export class Firewall implements AsyncDisposable {
         if (signal.aborted) return;
         if (!isFault(error)) throw error;
         const because = explain(error);
-        if (this.#wanted === null) {
+        if (this.#wanted === null && !this.#isThere) {
           this.#log.debug("nothing is known of a packet filter of ours, and none is wanted", { because });
+          this.#settle("off");
           return;
         }
-        if (this.#because !== because) this.#log.error("packet filter is not in force", { because });
+        const what = this.#wanted === null ? "cannot be switched off" : "is not in force";
+        if (this.#because !== because) this.#log.error(`packet filter ${what}`, { because });
         this.#state = "failing";
         this.#because = because;
       }

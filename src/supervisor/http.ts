@@ -37,6 +37,11 @@ export const systemHttp: Http = async ({ method, url, headers, body, timeoutMs }
     answer.on("end", () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
     answer.on("error", reject);
   });
+  // Unheard, it would end the connection and tell nobody.
+  request.on("upgrade", ({ statusCode = 0 }, socket) => {
+    socket.destroy();
+    resolve({ status: statusCode, body: "" });
+  });
   request.on("error", reject);
   request.end(body);
   return await promise;

@@ -9,6 +9,7 @@ import * as net from "node:net";
 import * as path from "node:path";
 import { test } from "node:test";
 import type { DoctorReport } from "#doctor/report.ts";
+import { certificates } from "../support/certificates.ts";
 import { assertNamed, type DoctorSetup, doctorOn, findingOf } from "../support/doctor.ts";
 import { FakeDns } from "../support/fake-dns.ts";
 import { freePorts } from "../support/free-ports.ts";
@@ -190,6 +191,42 @@ test("DNS that is silent: DNS_NO_ANSWER", async () => {
     cause: /asked for hub\.example, does not answer/,
     remedy: /check the network/,
   });
+});
+
+test("a hub that says INFO once and then hangs is left without a connection of ours open", { timeout: 20_000 }, async () => {
+  const closed: Promise<unknown>[] = [];
+  await using hub = await peer((socket) => {
+    closed.push(once(socket.resume(), "close"));
+    const info = {
+      server_id: "N",
+      server_name: "hub",
+      version: "2.10.27",
+      port: 7422,
+      tls_required: true,
+      max_payload: 1,
+      proto: 1,
+    };
+    if (closed.length === 2) socket.write(`INFO ${JSON.stringify({ ...info, client_id: 1, leafnode_urls: [], nonce: "n" })}\r\n`);
+  });
+  const limits = { greeting: 100, phase: 200, dial: 500 };
+  const report = await lookAt({ remote: { urls: [hub.url] }, steps: ["reach", "greeting", "certificate"], limits });
+  assert.equal(findingOf(report, "greeting").verdict, "fine", JSON.stringify(report.findings));
+  assert.equal(findingOf(report, "certificate").verdict, "broken");
+  assert.ok(closed.length >= 4, `${closed.length} connections`);
+  await Promise.all(closed);
+});
+
+test("a key of ours that belongs to another certificate leaves no connection to the hub open", { timeout: 20_000 }, async () => {
+  const closed: Promise<unknown>[] = [];
+  await using hub = await peer((socket) => closed.push(once(socket.resume(), "close")));
+  await using made = await certificates();
+  const tls = { handshake_first: true, cert_file: made.client.cert, key_file: made.strangerClient.key };
+  const limits = { greeting: 100, phase: 200, dial: 500 };
+  for (const step of ["certificate", "login"]) {
+    const report = await lookAt({ remote: { urls: [hub.url], tls }, steps: [step], limits });
+    assert.equal(findingOf(report, step).verdict, "broken", JSON.stringify(report.findings));
+  }
+  await Promise.all(closed);
 });
 
 test("no DNS server at all: DNS_NO_SERVER", async () => {

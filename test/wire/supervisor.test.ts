@@ -1,6 +1,8 @@
 // What we ask balena's supervisor, and what we make of its answers; against a stand-in on loopback.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { Secret } from "#base/secret.ts";
 import { SupervisorError } from "#supervisor/errors.ts";
@@ -99,6 +101,21 @@ test("an answer that never ends, or never comes, or nobody there: unreachable, w
   await assert.rejects(new Supervisor(fake.place, inHaste).state(signal), fails("SUPERVISOR_UNREACHABLE", /got no answer/));
   await fake[Symbol.asyncDispose]();
   await assert.rejects(new Supervisor(fake.place, systemHttp).state(signal), fails("SUPERVISOR_UNREACHABLE", /got no answer/));
+});
+
+test("an answer that would go on in another protocol is an answer we do not understand, and told at once", {
+  timeout: 5_000,
+}, async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tea\r\n\r\n"));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const supervisor = new Supervisor({ address, key: new Secret("k"), appId: 1 }, systemHttp);
+  await assert.rejects(supervisor.state(signal), fails("SUPERVISOR_UNCLEAR", /status 101/));
+  server.close();
+  await once(server, "close"); // our end hung up
 });
 
 test("when we are told to stop, that is the reason, not the supervisor", async () => {

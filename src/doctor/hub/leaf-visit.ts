@@ -7,6 +7,7 @@
 import type { Clock, Millis } from "#base/clock.ts";
 import { randomToken } from "#base/entropy.ts";
 import { PetioleError } from "#base/errors.ts";
+import type { ByteStream } from "#base/net.ts";
 import { headersOf, payloadOf, routedSubjectOf } from "#core/batch.ts";
 import { filterCovers, toSubject } from "#core/subject.ts";
 import type { Asked, HubRequests } from "#outbox/reconcile/reconcile.ts";
@@ -80,6 +81,8 @@ class Visitor implements HubRequests {
     string,
     { readonly onAnswer: (headers: string, payload: Buffer) => boolean; readonly settle: (asked: Asked) => void }
   >();
+  /** Of the hub's port, below TLS; ours to end until a connection reads it. */
+  #stream: ByteStream | undefined;
   #connection: LeafConnection | undefined;
   #signer: Signer | null = null;
   readonly #greeted = Promise.withResolvers<HubInfo>();
@@ -111,6 +114,7 @@ class Visitor implements HubRequests {
     this.#signer = await readSigner(remote, dataDir, env, isWebSocket);
     const files = await readTlsFiles(env.disk, dataDir, remote.tls, env.log);
     let stream = await transport.connect(choice, signal);
+    this.#stream = stream;
     stream.on("error", () => undefined); // the connection or the handshake reports it
     if (tlsWay === "first") {
       stream = await this.#during("securing", signal, (inner) => transport.secure(stream, choice, files, inner));
@@ -148,7 +152,8 @@ class Visitor implements HubRequests {
   /** A goodbye, and nobody is kept waiting. */
   leave(): void {
     for (const { settle } of this.#asking.values()) settle("down");
-    this.#connection?.close();
+    if (this.#connection === undefined) this.#stream?.destroy();
+    else this.#connection.close();
   }
 
   async ask(

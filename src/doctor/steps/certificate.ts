@@ -102,7 +102,10 @@ async function shake(hub: HubCase, probe: Probe, signal: AbortSignal, tries = 1)
       const stream = await connect(hub, probe, inner);
       const { clock } = probe.env;
       const startedAt = clock.now();
-      const secured = await transport.secure(stream, choice, files, inner);
+      const secured = await transport.secure(stream, choice, files, inner).catch((error: unknown) => {
+        discard(stream); // a key that does not fit ends it before there is a handshake
+        throw error;
+      });
       const handshake = clock.now() - startedAt; // a round trip at least
       secured.on("error", () => undefined);
       try {
@@ -128,10 +131,15 @@ async function connect(hub: HubCase, probe: Probe, signal: AbortSignal): Promise
   const stream = await hub.transport.connect(hub.choice, signal);
   stream.on("error", () => undefined); // the handshake reports it
   if (hub.tlsWay === "first") return stream;
-  const { bytes } = await hear(stream, probe.limits.phase, probe.env.clock, signal);
-  const json = /^INFO +(\{.*\})/m.exec(bytes.toString("latin1"))?.[1];
-  if (json !== undefined) hub.info = parseInfo(json);
-  return stream;
+  try {
+    const { bytes } = await hear(stream, probe.limits.phase, probe.env.clock, signal);
+    const json = /^INFO +(\{.*\})/m.exec(bytes.toString("latin1"))?.[1];
+    if (json !== undefined) hub.info = parseInfo(json);
+    return stream;
+  } catch (error) {
+    discard(stream); // it hangs, or its INFO is none
+    throw error;
+  }
 }
 
 async function during<T>(hub: HubCase, probe: Probe, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -116,7 +116,7 @@ async function tryToWrite(probe: Probe, about: Target): Promise<Draft> {
       await file.datasync();
       streamMs = clock.now() - startedAt;
     }
-    await disk.remove(path);
+    await removeIfThere(disk, path); // another doctor may have cleared it away
   } catch (error) {
     await removeIfThere(disk, path).catch(() => undefined); // the first fault says it
     if (!isFault(error)) throw error;

@@ -18,17 +18,19 @@ export const serialStep: Step = {
     if (ports.length === 0) return [skipped(DEVICE, "no serial port is set up")];
     if (status !== undefined && status.serial.length > 0) return status.serial.map(ofReport);
     const { tty } = probe.env;
-    let devices: readonly TtyInfo[];
     const byPath = new Map<string, TtyInfo>();
+    for (const { match } of ports) {
+      const found = match.path === null ? undefined : await tty.find(match.path);
+      if (match.path !== null && found !== undefined) byPath.set(match.path, found);
+    }
+    // As the daemon: who names a path needs no list.
+    let devices: readonly TtyInfo[] = [];
+    let blindness: Trouble | undefined;
     try {
-      devices = await tty.list();
-      for (const { match } of ports) {
-        const found = match.path === null ? undefined : await tty.find(match.path);
-        if (match.path !== null && found !== undefined) byPath.set(match.path, found);
-      }
+      if (ports.some(({ match }) => match.path === null)) devices = await tty.list();
     } catch (error) {
       if (!isFault(error)) throw error;
-      return [broken(DEVICE, troubleOf(error))];
+      blindness = troubleOf(error);
     }
     const answers = assignDevices(
       ports.map(({ name, match }) => ({ name, match, held: null })),
@@ -36,7 +38,9 @@ export const serialStep: Step = {
     );
     return await Promise.all(
       answers.map(async (answer, i) => {
-        const about = { target: ports[i]!.name, ref: ports[i]!.name };
+        const { name, match } = ports[i]!;
+        const about = { target: name, ref: name };
+        if (blindness !== undefined && match.path === null) return broken(about, blindness);
         if ("missing" in answer) return broken(about, { code: answer.missing.code, ...apart(answer.missing.text) });
         const { path } = answer.device;
         const holder = await tty.holder(path);

@@ -21,8 +21,8 @@ export class PatientMachine implements HostMachine, Disposable {
   readonly bus: HostMachine["bus"];
   readonly #machine: HostMachine;
   readonly #clock: Clock;
-  /** What has been given up and not answered yet. */
-  readonly #hanging = new Set<string>();
+  /** What has been given up and not answered yet: one for each question, though two may have the same name. */
+  readonly #hanging = new Set<{ readonly what: string }>();
   readonly #queue: (() => void)[] = [];
   readonly #timers = new Set<Disposable>();
   #asked = 0;
@@ -40,7 +40,7 @@ export class PatientMachine implements HostMachine, Disposable {
 
   /** Names of what hangs now, for the log. */
   get hanging(): readonly string[] {
-    return [...this.#hanging];
+    return [...new Set([...this.#hanging].map(({ what }) => what))];
   }
 
   memory(): ReturnType<HostMachine["memory"]> {
@@ -60,14 +60,15 @@ export class PatientMachine implements HostMachine, Disposable {
   /** Resolves with `absent` when it hangs; without one, rejects with `HOST_READING_HANGS`. */
   async #ask<T>(what: string, ask: () => Promise<T>, ...absent: readonly [] | readonly [T]): Promise<T> {
     await this.#turn();
-    if (this.#hanging.has(what) || this.#hanging.size >= HANGING_MAX) {
+    if (this.#hanging.size >= HANGING_MAX || this.hanging.includes(what)) {
       this.#release();
       return orThrow(what, absent);
     }
     const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const question = { what };
     const late = this.#clock.after(PATIENCE_MS, () => {
       this.#timers.delete(late);
-      this.#hanging.add(what);
+      this.#hanging.add(question);
       this.#release();
       try {
         resolve(orThrow(what, absent));
@@ -79,7 +80,7 @@ export class PatientMachine implements HostMachine, Disposable {
     const settle = () => {
       late[Symbol.dispose]();
       this.#timers.delete(late);
-      if (!this.#hanging.delete(what)) this.#release();
+      if (!this.#hanging.delete(question)) this.#release();
     };
     ask().then(
       (value) => {

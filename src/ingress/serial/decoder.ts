@@ -11,6 +11,8 @@ export interface Decoder {
   decode(bytes: Buffer, start: number, end: number): string | undefined;
   /** Would a frame like this, with its beginning cut off, be noticed? Then even the first one after opening can be trusted. */
   showsItsBeginning(bytes: Buffer, start: number, end: number): boolean;
+  /** So many bytes between two frames were no frame. Absent: that means nothing to it. */
+  onPassed?(bytes: number): void;
   /** The line was cut: forgets what it learnt from earlier frames and what need not be true any more. */
   reset(): void;
 }

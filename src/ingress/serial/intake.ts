@@ -116,6 +116,7 @@ export class Intake implements FrameListener {
 
   onFault(fault: FrameFault, bytes: number, sample?: Buffer): void {
     this.#beginning = "seen"; // whatever comes next begins anew
+    this.#decoder.onPassed?.(bytes);
     if (fault === "torn") this.tally.torn += 1;
     else this.faults.count(fault, bytes);
     if (sample === undefined) {

@@ -70,6 +70,7 @@ export class PortReader implements FrameListener {
 
   /** For the framer. */
   onFault(fault: FrameFault, bytes: number): void {
+    this.#decoder.onPassed?.(bytes);
     this.#listener.onPassed(`${bytes} bytes passed over: ${fault}`);
   }
 }

@@ -3,12 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timestamp } from "#base/clock.ts";
+import type { Disk } from "#base/disk.ts";
 import { PetioleError } from "#base/errors.ts";
 import { parseConfig } from "#config/config.ts";
 import type { Draft } from "#doctor/finding.ts";
 import type { Scene } from "#doctor/scene.ts";
 import { cardStep } from "#doctor/steps/card.ts";
 import { daemonStep } from "#doctor/steps/daemon.ts";
+import { diskStep } from "#doctor/steps/disk.ts";
 import { interestStep } from "#doctor/steps/interest.ts";
 import { interfacesStep } from "#doctor/steps/interfaces.ts";
 import { isolationStep } from "#doctor/steps/isolation.ts";
@@ -126,6 +128,49 @@ test("a serial device that another program has is named with that program; a fre
   assert.deepEqual(told(drafts), ["free fine", "busy broken DOCTOR_SERIAL_BUSY", "gone broken SERIAL_ABSENT"]);
   assert.equal(free.isOpen, false);
   assert.match(drafts[1]!.cause, /in use by minicom \(process 812\)/);
+});
+
+test("two doctors at a time, on the page and in a terminal, do not call each other's disk unusable", async () => {
+  const disk = fakeDisk();
+  await disk.makeDirectory("/data");
+  const env = { disk, clock: new FakeClock(), entropy: { bytes: (count: number) => Buffer.alloc(count) } };
+  const shared: Pick<Disk, "open" | "remove" | "space"> = {
+    open: async (path, mode) => {
+      const file = await disk.open(path, mode);
+      await disk.remove(path); // the other one clears it away as left behind
+      return file;
+    },
+    remove: (path) => disk.remove(path),
+    space: (path) => disk.space(path),
+  };
+  const scene = boardScene({}, { env: { ...env, disk: shared } as unknown as Scene["probe"]["env"] });
+  assert.deepEqual(
+    (await diskStep.run(scene, SIGNAL)).map(({ verdict, cause }) => `${verdict} ${cause}`).at(-1),
+    "fine the disk makes a message safe within 0 ms",
+  );
+});
+
+test("where devices cannot be listed, ports that name a path are looked at all the same", async () => {
+  const tty = new FakeTty();
+  tty.plug({ path: "/dev/ttyS0" });
+  tty.listFault = new PetioleError("SERIAL_LIST_FAILED", "there is no /sys/class/tty here; give this container /sys");
+  tty.onlyListFails = true;
+  const port = (name: string, match: object) => ({
+    name,
+    match,
+    framing: { type: "line" },
+    decode: { type: "text" },
+    subject: name,
+  });
+  const look = async (...serial: readonly object[]) => {
+    const { config, faults } = parseConfig({ serial } as never, { deviceId: "0000000000", dataDir: "/data" });
+    assert.deepEqual(faults, []);
+    const scene = { ...boardScene({}, { env: { tty } as unknown as Scene["probe"]["env"] }), config };
+    return told(await serialStep.run(scene, SIGNAL));
+  };
+  const named = port("named", { path: "/dev/ttyS0" });
+  assert.deepEqual(await look(named), ["named fine"]);
+  assert.deepEqual(await look(named, port("usb", { vendor_id: "0403" })), ["named fine", "usb broken SERIAL_LIST_FAILED"]);
 });
 
 test("what the running daemon says of its ports counts more than what could be seen without it", async () => {

@@ -50,6 +50,26 @@ test("a step that hangs is given up and said so, and the next one has its turn",
   assert.equal(verdict, "broken");
 });
 
+test("settings and a daemon that hang are given up as well, and the caller's end ends that, too", async () => {
+  const clock = new FakeClock();
+  const hangs = () => new Promise<never>(() => undefined);
+  const probe: Probe = { ...fakeProbe(clock), settings: hangs, status: hangs };
+  const examining = examine(probe, signal, [STEPS[0]!, ok("next")]);
+  await clock.pass(2 * DOCTOR_LIMITS.step);
+  const { findings } = await examining;
+  assert.deepEqual(
+    findings.map(({ step, verdict }) => `${step} ${verdict}`),
+    ["settings broken", "next fine"],
+  );
+  assert.match(findings[0]!.cause, /the settings could not be examined within 120 s/);
+  const stop = new AbortController();
+  const stopped = examine(probe, stop.signal, [ok("next")]);
+  await turn();
+  stop.abort(new Error("enough"));
+  await assert.rejects(stopped, /enough/);
+  assert.equal(clock.pending, 0);
+});
+
 test("a fault of operation inside a step is a finding; a bug is not swallowed", async () => {
   const fault = step("fault", () => Promise.reject(Object.assign(new Error("EIO: i/o error"), { code: "EIO" })));
   const { findings } = await examine(fakeProbe(new FakeClock()), signal, [fault]);

@@ -21,6 +21,8 @@ const TABLES: readonly (Table | undefined)[] = [undefined, "coils", "discrete", 
 /** Questions of different unit, table, address and count that are remembered; a master that asks more begins anew. */
 const PLANS_MAX = 512;
 const QUESTION_BYTES = 6;
+/** With its checksum. Fewer bytes that are no frame are what a driver leaves on the wire when it is switched. */
+const FRAME_BYTES = QUESTION_BYTES + 2;
 
 interface Question {
   readonly unit: number;
@@ -40,6 +42,8 @@ export class ModbusDecoder implements Decoder {
   readonly #writer: ReadingWriter;
   readonly #plans = new Map<string, Plan>();
   #asked: Question | undefined;
+  /** Since the last frame. */
+  #passed = 0;
 
   constructor(options: ModbusOptions, writer: ReadingWriter) {
     this.#options = options;
@@ -50,6 +54,7 @@ export class ModbusDecoder implements Decoder {
     if (end - start < 3) return "too short for Modbus";
     const question = this.#asked;
     this.#asked = undefined;
+    this.#passed = 0;
     const unit = bytes[start]!;
     const code = bytes[start + 1]!;
     if (question?.unit === unit && question.code === code && isAnswer(question, bytes, start, end)) {
@@ -63,6 +68,12 @@ export class ModbusDecoder implements Decoder {
 
   showsItsBeginning(): boolean {
     return true; // the framer saw the checksum
+  }
+
+  /** The answer, and another question behind it, may have been in there. */
+  onPassed(bytes: number): void {
+    this.#passed += bytes;
+    if (this.#passed >= FRAME_BYTES) this.#asked = undefined;
   }
 
   reset(): void {

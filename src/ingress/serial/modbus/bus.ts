@@ -32,13 +32,13 @@ export interface BusOptions {
 }
 
 /**
- * `answered`: `data` is a copy. `closed`: the port went away. `occupied`: the line was never silent. `blocked`: the device takes no bytes,
- * as one whose flow control says stop.
+ * `answered`: `data` is a copy. `closed`: the port is not open, and nothing was sent. `lost`: it went away behind the question, or in the
+ * middle of it. `occupied`: the line was never silent. `blocked`: the device takes no bytes, as one whose flow control says stop.
  */
 export type ExchangeResult =
   | { readonly at: "answered"; readonly data: Buffer }
   | { readonly at: "exception"; readonly code: number }
-  | { readonly at: "silent" | "garbled" | "occupied" | "blocked" | "closed" };
+  | { readonly at: "silent" | "garbled" | "occupied" | "blocked" | "closed" | "lost" };
 
 /** Above 19,200 baud the standard fixes the silence, since timers are no finer. */
 const GAP_MS_MIN: Millis = 1.75;
@@ -93,6 +93,7 @@ export class Bus implements Disposable {
   async exchange(unit: number, request: ModbusRequest, signal: AbortSignal): Promise<ExchangeResult> {
     if (this.#hasEcho === undefined && !isRead(request) && unit !== BROADCAST) {
       const probed = await this.#ask(unit, PROBE, signal);
+      if (probed.at === "lost") return { at: "closed" }; // of what was asked for, nothing was sent
       if (probed.at !== "answered" && probed.at !== "exception") return probed;
     }
     return await this.#ask(unit, request, signal);
@@ -118,17 +119,18 @@ export class Bus implements Disposable {
   }
 
   /** A write that does not end is left alone, and nothing else is written before it has ended. */
-  async #send(question: Buffer): Promise<"sent" | "closed" | "blocked"> {
+  async #send(question: Buffer): Promise<"sent" | "closed" | "lost" | "blocked"> {
+    if (!this.#wire.isOpen) return "closed";
     if (this.#isWriting) return "blocked";
-    const { promise, resolve } = Promise.withResolvers<"sent" | "closed" | "blocked">();
+    const { promise, resolve } = Promise.withResolvers<"sent" | "lost" | "blocked">();
     this.#isWriting = true;
-    const end = (outcome: "sent" | "closed") => {
+    const end = (outcome: "sent" | "lost") => {
       this.#isWriting = false;
       resolve(outcome);
     };
     this.#wire.write(question).then(
       () => end("sent"),
-      () => end("closed"), // the port says why, in its own state
+      () => end("lost"), // the port says why, in its own state
     );
     using _deadline = this.#clock.after(this.#lineMs(question.length) + this.#options.timeout, () => resolve("blocked"));
     return await promise;
@@ -146,9 +148,9 @@ export class Bus implements Disposable {
       )
         settling = this.#clock.after(SETTLE_MS, () => resolve({ at: "garbled" }));
     };
-    const onAbort = () => resolve({ at: "closed" });
+    const onAbort = () => resolve({ at: "lost" });
     using _deadline = this.#clock.after(this.exchangeMs(request), () => resolve({ at: "silent" }));
-    using _changes = this.#wire.onChange((isOpen) => isOpen || resolve({ at: "closed" }));
+    using _changes = this.#wire.onChange((isOpen) => isOpen || resolve({ at: "lost" }));
     signal.addEventListener("abort", onAbort, { once: true });
     this.#onBytes = look;
     look(); // a fast device answers before the write is done

@@ -9,17 +9,16 @@
 import type { Clock, Millis, WallMillis } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Batch } from "#core/batch.ts";
-import type { Command, CommandExecutor, Outcome, OutcomeFacts } from "../command.ts";
+import type { Command, CommandExecutor, Outcome } from "../command.ts";
 import type { PortWire } from "../port-wire.ts";
 import { Bus, type ExchangeResult } from "./bus.ts";
+import { factsOf } from "./command-facts.ts";
 import { describeException, exceptionName } from "./exceptions.ts";
-import type { NamedRequest } from "./named-value.ts";
 import type { ModbusOptions, ModbusPollOptions } from "./options.ts";
 import { type ModbusCommand, tryParseCommand } from "./parse-command.ts";
-import { functionOf, isRead, type ModbusRequest } from "./pdu.ts";
+import type { ModbusRequest } from "./pdu.ts";
 import { PollTable } from "./poll-table.ts";
 import { PollValues } from "./poll-values.ts";
-import { RegisterValue } from "./register-value.ts";
 
 /** What the master must know of its port. */
 export interface BusPort {
@@ -79,6 +78,8 @@ class Unit {
   exceptions = 0;
   lastAnswerAt: WallMillis | null = null;
   lastFault: string | null = null;
+  /** It left the last question unanswered: what comes next may be the answer to that one. */
+  isOwing = false;
   /** Said of each poll once, until it answers again. */
   readonly refused = new Set<string>();
 
@@ -97,6 +98,8 @@ interface Waiting {
 /** A bus that is busy or whose port is closing is looked at again after this. */
 const OCCUPIED_PAUSE_MS: Millis = 1000;
 const COMPLAINT_INTERVAL_MS: Millis = 60_000;
+/** How a command ends of which nobody knows what became. */
+const UNKNOWN = { silent: "did not answer", garbled: "answered garbage", lost: "had not answered when the port was closed" };
 
 export class ModbusMaster implements CommandExecutor, AsyncDisposable {
   readonly #port: BusPort;
@@ -160,7 +163,7 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
   }
 
   status(): ModbusStatus {
-    const units = [...this.#units.values()].map(({ refused: _, ...unit }): ModbusUnitStatus => unit);
+    const units = [...this.#units.values()].map(({ refused: _, isOwing: __, ...unit }): ModbusUnitStatus => unit);
     const { strayBytes, strayFrames, hasEcho } = this.#bus;
     return { units, skipped: this.#table.skipped, strayBytes, strayFrames, hasEcho: hasEcho ?? null };
   }
@@ -204,22 +207,21 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
     const waiting = this.#waiting[0];
     const late = waiting === undefined ? 0 : this.#table.debtOf(waiting.command.unit, now); // an answer to something else may still come
     if (waiting !== undefined && (late === 0 || now + late >= waiting.deadline)) {
-      const outcome = now + late >= waiting.deadline ? this.#tooLate(waiting) : await this.#carryOut(waiting.command, signal);
-      this.#waiting.shift(); // if this ends early, it is refused with the others
-      waiting.done(outcome);
+      this.#waiting.shift();
+      waiting.done(now + late >= waiting.deadline ? this.#tooLate(waiting) : await this.#carryOut(waiting.command, signal));
       return 0;
     }
     const next = this.#isPaused ? { at: Number.POSITIVE_INFINITY } : this.#table.next(now);
     if ("at" in next) return Math.min(next.at - now, waiting === undefined ? Number.POSITIVE_INFINITY : late);
     const { entry } = next;
     const result = await this.#bus.exchange(entry.unit, entry.request, signal);
-    return this.#onPolled(entry, result);
+    return this.#onPolled(entry, result, now);
   }
 
-  #onPolled(poll: Poll, result: ExchangeResult): Millis {
+  #onPolled(poll: Poll, result: ExchangeResult, askedAt: Millis): Millis {
     const unit = this.#units.get(poll.unit)!;
     const now = this.#deps.clock.now();
-    if (result.at === "closed") return 0;
+    if (result.at === "closed" || result.at === "lost") return 0;
     if (result.at === "occupied") {
       this.#complain("the line is never silent; is there another master on this bus, or is the baud rate wrong?");
       return OCCUPIED_PAUSE_MS;
@@ -242,7 +244,10 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
       return 0;
     }
     const { skipped } = this.#table;
-    if (this.#table.settle(poll, "alive", now, 0) === "rose") this.#tellRisen(unit);
+    // Was that the late answer to the first asking, the one to the second may come as late.
+    const debt = unit.isOwing ? Math.max(0, askedAt + 2 * this.#options.timeout - now) : 0;
+    unit.isOwing = false;
+    if (this.#table.settle(poll, "alive", now, debt) === "rose") this.#tellRisen(unit);
     if (this.#table.skipped > skipped) this.#complain("the bus cannot keep up with its polls; raise intervals or the baud rate");
     return 0;
   }
@@ -268,6 +273,7 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
         ? "does not answer; check its power, its address, the two wires and the baud rate"
         : "answers garbage; check parity, baud rate, termination and shielding";
     unit.lastFault = `poll ${poll.name}: ${words}`;
+    unit.isOwing = how === "silent";
     if (this.#table.settle(poll, "failed", now, this.#options.timeout) !== "fell") return;
     unit.state = "silent";
     this.#deps.log.warn(`port ${this.#port.name}: unit ${unit.unit} (${unit.name}) ${words}; it is asked less often now`);
@@ -287,7 +293,10 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
     const { clock } = this.#deps;
     const { unit, request } = command;
     const words = `port ${this.#port.name}, unit ${unit}`;
-    const result = await this.#bus.exchange(unit, request, signal);
+    const result = await this.#bus.exchange(unit, request, signal).catch((error: unknown): ExchangeResult => {
+      if (!signal.aborted) throw error; // a bug of ours
+      return { at: "lost" };
+    });
     const state = this.#units.get(unit);
     switch (result.at) {
       case "closed":
@@ -299,11 +308,11 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
         return { ok: false, code: "SERIAL_MODBUS_NO_ANSWER", message, remedy: "backoff" };
       }
       case "silent":
-      case "garbled": {
-        this.#table.note(unit, "failed", clock.now(), this.#options.timeout);
-        if (state !== undefined) state.failures += 1;
-        const how = result.at === "silent" ? "did not answer" : "answered garbage";
-        const message = `${words}: it ${how}; whether it did what was asked is not known`;
+      case "garbled":
+      case "lost": {
+        if (result.at !== "lost") this.#table.note(unit, "failed", clock.now(), this.#options.timeout);
+        if (result.at !== "lost" && state !== undefined) state.failures += 1;
+        const message = `${words}: it ${UNKNOWN[result.at]}; whether it did what was asked is not known`;
         return { ok: false, code: "SERIAL_MODBUS_NO_ANSWER", message, remedy: "backoff" };
       }
       case "exception":
@@ -327,7 +336,10 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
   #stand(): Millis {
     this.#refuseWaiting();
     this.#table.reset(this.#deps.clock.now());
-    for (const unit of this.#units.values()) unit.state = "unheard";
+    for (const unit of this.#units.values()) {
+      unit.state = "unheard";
+      unit.isOwing = false;
+    }
     return Number.POSITIVE_INFINITY;
   }
 
@@ -369,24 +381,4 @@ export class ModbusMaster implements CommandExecutor, AsyncDisposable {
     this.#complainAfter = now + COMPLAINT_INTERVAL_MS;
     this.#deps.log.warn(`port ${this.#port.name}: ${what}`);
   }
-}
-
-/** What an answer holds: registers as numbers, coils as 0 and 1; of a write, nothing but that it was done. */
-function factsOf({ unit, request, named }: ModbusCommand, data: Buffer): OutcomeFacts {
-  const facts = { unit, function: functionOf(request) };
-  if (named !== undefined) return { ...facts, ...namedFacts(named, data) };
-  if (!isRead(request)) return facts;
-  if (request.kind === "read" && (request.table === "coils" || request.table === "discrete")) {
-    return { ...facts, values: Array.from({ length: request.count }, (_, i) => (data[i >>> 3]! >>> (i & 7)) & 1) };
-  }
-  return { ...facts, values: Array.from({ length: data.length >>> 1 }, (_, i) => data.readUInt16BE(i * 2)) };
-}
-
-/** The value that was read, or the one that stands there now. */
-function namedFacts({ register, isBits, written }: NamedRequest, data: Buffer): OutcomeFacts {
-  const value = new RegisterValue(register);
-  const json = written ?? (isBits ? value.ofBits(data) : value.ofWords(data));
-  const parsed = JSON.parse(json) as string | number | boolean | null | readonly number[];
-  const isExact = typeof parsed !== "number" || !Number.isInteger(parsed) || Number.isSafeInteger(parsed);
-  return { value: isExact ? parsed : json, ...(register.unit === null ? {} : { measure: register.unit }) };
 }

@@ -4,7 +4,7 @@
 //   failed    repeated behind what else is due; after `retries` the unit is silent: all its questions rest, one of them is tried again
 //             after 1 s, 2 s, 4 s … up to `slowDown`, once and without repeats, so a dead unit costs the others one timeout in a while
 //   in debt   a unit that has left a question unanswered may still be about to: until that time is over it is asked the same question
-//             only, since its late answer could be taken for that to another
+//             only, since its late answer could be taken for that to another; if that is answered, the second answer is waited for, too
 
 import type { Millis } from "#base/clock.ts";
 
@@ -84,10 +84,10 @@ export class PollTable<E extends PollEntry> {
     return first === undefined ? { at } : { entry: first.entry };
   }
 
-  /** `debt`: how long after a failure the unit's answer may still come. */
+  /** `debt`: how long another answer of the unit may still come. After one that was good nothing is asked of it until then. */
   settle(entry: E, outcome: PollOutcome, now: Millis, debt: Millis): PollVerdict {
     const row = this.#rows.find((each) => each.entry === entry)!;
-    return outcome === "alive" ? this.#onAlive(row, now) : this.#onFailed(row, now, debt);
+    return outcome === "alive" ? this.#onAlive(row, now, debt) : this.#onFailed(row, now, debt);
   }
 
   /** A unit showed that it lives, or that it owes an answer, by a command. */
@@ -104,8 +104,12 @@ export class PollTable<E extends PollEntry> {
     return Math.max(0, this.#unitOf(unit).debtUntil - now);
   }
 
-  #onAlive(row: Row<E>, now: Millis): PollVerdict {
+  #onAlive(row: Row<E>, now: Millis, debt: Millis): PollVerdict {
     this.#nextRound(row, now);
+    if (debt > 0) {
+      row.unit.debtUntil = now + debt;
+      row.unit.debtor = undefined;
+    }
     return this.#revive(row.unit, now);
   }
 

@@ -6,7 +6,7 @@ import type { Log } from "#base/log.ts";
 import { flagsOf, headersOf, payloadOf, subjectOf } from "#core/batch.ts";
 import { type HostIngress, openHost } from "#ingress/host/host-ingress.ts";
 import type { HostOptions } from "#ingress/host/options.ts";
-import { PATIENCE_MS } from "#ingress/host/patient-machine.ts";
+import { PATIENCE_MS, PatientMachine } from "#ingress/host/patient-machine.ts";
 import { AccountRouter } from "#router/router.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { FakeHostMachine, JETSON, PI } from "../../../support/fake-host-machine.ts";
@@ -223,6 +223,29 @@ test("one file that hangs costs nobody else anything", async () => {
   assert.deepEqual(rig.last["eth0_state"], { value: "up" });
   assert.deepEqual(rig.last["disk_used"], { value: 25, unit: "%" });
   assert.ok(rig.machine.atOnceMax <= 3, "two at once, and one that hangs");
+});
+
+test("a file that hung for two who asked leaves as few questions at once as before, when it has answered", async () => {
+  const [clock, board] = [new FakeClock(), new FakeHostMachine()];
+  using machine = new PatientMachine(board, clock);
+  board.hang.add("/slow");
+  const asked = Promise.all([machine.files.read("/slow"), machine.files.read("/slow")]);
+  await clock.pass(3_000);
+  assert.deepEqual(await asked, [undefined, undefined]);
+  assert.deepEqual(machine.hanging, ["/slow"]);
+  board.answer();
+  await clock.pass(1);
+  assert.deepEqual(machine.hanging, []);
+  const names = ["/a", "/b", "/c", "/d"];
+  for (const name of names) board.hang.add(name);
+  const others = Promise.all(names.map((name) => machine.files.read(name)));
+  await clock.pass(1);
+  assert.equal(names.filter((name) => board.asked.has(name)).length, 2, "two at once");
+  board.answer();
+  await clock.pass(1);
+  board.answer();
+  await others;
+  assert.equal(clock.pending, 0);
 });
 
 test("a failing disk is told once in the log and leaves the rest alone", async () => {

@@ -5,6 +5,7 @@ import { type Batch, headersOf, payloadOf, subjectOf } from "#core/batch.ts";
 import { Intake } from "#ingress/serial/intake.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { nmeaSentence } from "../../../support/framings.ts";
+import { withCrc } from "../../../support/modbus-units.ts";
 import { serialPort } from "../../../support/serial-options.ts";
 
 /** An intake that opened long ago, and what it published: one list for each batch. */
@@ -92,4 +93,31 @@ test("every kind of loss has its own count, and a bad frame is kept to look at",
   const { torn, oversized, frames, decodeErrors, lastError, lastBadFrame } = intake.tally;
   assert.deepEqual([torn, oversized, frames, decodeErrors], [1, 1, 1, 1]);
   assert.deepEqual([lastError, lastBadFrame], ["cell 1 is no heading", bad.toString("hex")]);
+});
+
+test("on a bus that is listened to, an answer whose question was damaged is not taken for one to the question before", () => {
+  const registers = [
+    { name: "level", table: "holding", address: 0 },
+    { name: "flow", table: "holding", address: 16 },
+  ];
+  const { clock, intake, batches } = open({
+    subject: "s.{field}",
+    framing: { type: "modbus_rtu" },
+    decode: { type: "modbus", registers },
+  });
+  const questionOf = (address: number) => withCrc([7, 3, 0, address, 0, 1]);
+  const answerOf = (value: number) => withCrc([7, 3, 2, 0, value]);
+  const say = (...frames: readonly Buffer[]) => {
+    for (const frame of frames) {
+      intake.feed(frame);
+      clock.advance(30);
+    }
+  };
+  const damaged = (frame: Buffer) => Buffer.from(frame).fill(0xff, 2, 5);
+  clock.advance(100);
+  say(questionOf(0), damaged(answerOf(1)), damaged(questionOf(16)), answerOf(99));
+  assert.deepEqual(batches, []);
+  say(questionOf(0), Buffer.of(0xff, 0x00), answerOf(1)); // what a driver leaves on the wire when it is switched is no damage
+  say(Buffer.concat([questionOf(16), answerOf(2)]));
+  assert.deepEqual(batches, [["s.level | 1"], ["s.flow | 2"]]);
 });

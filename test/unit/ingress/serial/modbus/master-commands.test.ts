@@ -179,3 +179,34 @@ test("closing in the middle of a question refuses what waits and leaves nothing 
   await Promise.all([rig[Symbol.asyncDispose](), rig.master[Symbol.asyncDispose]()]);
   assert.equal((await outcome).ok, false);
 });
+
+test("a command that was on its way when the port went is never called unsent", QUICK, async () => {
+  for (const end of ["lost", "closed", "broken"] as const) {
+    const rig = new ModbusRig(busOptions([1]), []);
+    const ask = async (value: number) => {
+      const payload = Buffer.from(`{"unit":1,"function":6,"address":0,"value":${value}}`);
+      return await rig.master.execute({
+        payload,
+        deadline: rig.clock.now() + 30_000,
+        signal: new AbortController().signal,
+      });
+    };
+    await rig.clock.pass(3100); // the poll was given up, and its debt is over
+    if (end === "broken")
+      rig.wire.write = async () => {
+        rig.wire.set(false);
+        throw new Error("unplugged");
+      };
+    const outcomes = Promise.all([ask(1), ask(2)]);
+    await rig.clock.pass(100);
+    if (end === "lost") rig.wire.set(false);
+    await rig.clock.pass(1);
+    await rig[Symbol.asyncDispose]();
+    const [first, second] = await outcomes;
+    assert.ok(!first.ok && !second.ok);
+    assert.equal(first.code, "SERIAL_MODBUS_NO_ANSWER", end);
+    assert.match(first.message, /whether it did what was asked is not known/);
+    assert.equal(second.code, "SERIAL_ABSENT", end);
+    assert.match(second.message, /nothing was sent/);
+  }
+});

@@ -150,6 +150,31 @@ test("a repeated question may be answered by the late answer to the first, as it
   await rig.clock.pass(700); // the second answer comes, and meets nobody
 });
 
+test(
+  "the answer to a repeated question, which comes as late as the first, is not taken for that to another question",
+  QUICK,
+  async () => {
+    const polls = [poll({ name: "a" }), poll({ name: "b", address: 7 })];
+    for (const lateMs of [510, 600, 750, 900]) {
+      await using rig = new ModbusRig(busOptions([1, 2], { polls, subject: "s.{unit}.{poll}", retries: 3 }));
+      rig.answer = (unit, bytes) => {
+        const answer = Buffer.from(bytes);
+        if (unit === 1) rig.clock.after(lateMs, () => rig.wire.say(answer));
+        else rig.wire.say(answer);
+      };
+      await rig.clock.pass(60_000);
+      rig.answer = () => undefined;
+      await rig.clock.pass(lateMs); // what is still on the way
+      const isRight = /^s\.(u1\.(a \{"level":256\}|b \{"level":263\})|u2\.(a \{"level":512\}|b \{"level":519\}))$/;
+      assert.deepEqual(
+        rig.messages.filter((message) => !isRight.test(message)),
+        [],
+      );
+      assert.ok(rig.messages.filter((message) => message.startsWith("s.u1.b")).length > 5, "none of its questions starves");
+    }
+  },
+);
+
 test("an adapter that hears itself is found out by the first question, be its unit alive or dead", QUICK, async () => {
   for (const there of [[1], []]) {
     await using rig = new ModbusRig(busOptions([1], { echo: "auto" }), there);
