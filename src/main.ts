@@ -9,7 +9,7 @@ import { systemClock } from "#base/clock.ts";
 import { systemDisk } from "#base/disk.ts";
 import { systemEntropy } from "#base/entropy.ts";
 import type { Env } from "#base/env.ts";
-import { explain, PetioleError } from "#base/errors.ts";
+import { explain, isFault, PetioleError, systemCode } from "#base/errors.ts";
 import { systemExec } from "#base/exec.ts";
 import { createLog, formatLine, type LogGate } from "#base/log.ts";
 import { systemNet } from "#base/net.ts";
@@ -141,7 +141,7 @@ async function main(argv: readonly string[]): Promise<number> {
 function systemEnv(tail?: LogTail, gate: LogGate = { least: "info" }): Env {
   const clock = systemClock();
   const log = createLog(clock, gate, (line) => {
-    process.stderr.write(`${formatLine(line)}\n`);
+    tell(`${formatLine(line)}\n`);
     tail?.add(line);
   });
   return { clock, disk: systemDisk(), net: systemNet(), tty: systemTty(), entropy: systemEntropy(), log };
@@ -152,6 +152,21 @@ function print(text: string, code = 0): number {
   return code;
 }
 
+/** A log that nobody takes, because its reader is gone or its disk is full, ends no daemon. */
+function tell(text: string): void {
+  try {
+    process.stderr.write(text);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+  }
+}
+
+function fail(error: unknown): void {
+  if (!isFault(error)) throw error;
+  tell(`petiole: ${explain(error)}${error instanceof PetioleError ? ` (${error.code})` : ""}\n`);
+  process.exitCode = 1;
+}
+
 function usage(fault: string): number {
   process.stderr.write(`petiole: ${fault}; "petiole --help" shows what there is\n`);
   return 2;
@@ -159,14 +174,22 @@ function usage(fault: string): number {
 
 // A bug must end the process: the supervisor restarts it, the journal recovers (STYLE §5).
 process.on("uncaughtException", (error) => {
-  process.stderr.write(`petiole: a bug ended the daemon: ${error.stack ?? explain(error)}\n`);
+  tell(`petiole: a bug ended the daemon: ${error.stack ?? explain(error)}\n`);
   process.exit(70);
+});
+
+// `petiole status | head`: whoever stops reading has seen enough, and what would go on until it is told to end is told so.
+process.stdout.on("error", (error) => {
+  if (systemCode(error) === "EPIPE") return void process.emit("SIGTERM");
+  fail(error);
+  process.exit();
+});
+process.stderr.on("error", (error) => {
+  if (!isFault(error)) throw error; // as in tell()
 });
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof PetioleError)) throw error;
-  process.stderr.write(`petiole: ${explain(error)} (${error.code})\n`);
-  process.exitCode = 1;
+  fail(error);
 }

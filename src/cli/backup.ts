@@ -6,10 +6,13 @@
 import * as path from "node:path";
 import { isObject } from "#base/decode.ts";
 import { readWhole, replaceWhole } from "#base/disk.ts";
+import { diskWords } from "#base/disk-words.ts";
 import type { Env } from "#base/env.ts";
+import { PetioleError, systemCode } from "#base/errors.ts";
 import { formatFault } from "#base/fault.ts";
 import { parseConfig } from "#config/config.ts";
 import { readIdentity } from "#config/identity.ts";
+import { brokenFault } from "#config/load-config.ts";
 import { type SettingsDocument, SettingsFile } from "#config/settings-file.ts";
 import { removeUnconfirmed } from "#live/unconfirmed.ts";
 import { BACKUP_BYTES_MAX, openBackup, PASSPHRASE_CHARS_MIN, sealBackup } from "#web/server/backup.ts";
@@ -46,6 +49,26 @@ export async function runBackup(
   words: readonly string[],
   places: BackupPlaces,
 ): Promise<BackupOutcome> {
+  try {
+    return await run(command, words, places);
+  } catch (error) {
+    const why = whyNot(error);
+    if (why === undefined) throw error;
+    return { text: `petiole: cannot ${command}: ${why}\n`, code: 1 };
+  }
+}
+
+/** What the disk said, in words; undefined: it was not the disk. */
+function whyNot(error: unknown): string | undefined {
+  const words = diskWords(error);
+  if (words === undefined || !(error instanceof Error) || error instanceof PetioleError) return undefined;
+  const place = "path" in error && typeof error.path === "string" ? error.path : "a file";
+  if (systemCode(error) === "EISDIR") return `${place} is a folder; name a file in it`;
+  if (systemCode(error) === "ENOENT") return `there is no folder ${path.dirname(place)}; make it, or correct the path`;
+  return `${place} ${words.found}; ${words.remedy}`;
+}
+
+async function run(command: "export" | "restore", words: readonly string[], places: BackupPlaces): Promise<BackupOutcome> {
   const [file, ...more] = words;
   if (file === undefined || more.length > 0) return { misuse: `"petiole ${command}" wants the name of one file` };
   const target = path.resolve(file);
@@ -60,9 +83,21 @@ export async function runBackup(
 
 async function exportTo(target: string, passphrase: string, places: BackupPlaces): Promise<BackupOutcome> {
   const { env, dataDir } = places;
-  const settings = (await settingsFileOf(places).read()) ?? {};
-  const device = typeof settings["server_name"] === "string" ? settings["server_name"] : await defaultName(places);
-  const contents = await gatherBackup(settings, { dataDir: path.resolve(dataDir), device }, env);
+  const file = settingsFileOf(places);
+  const version = await file.current();
+  const settings = await file.read();
+  // A backup of nothing would be found out when it is needed.
+  if (settings === null && version.state === "broken")
+    return {
+      text: `petiole: nothing was exported, for ${file.path} cannot be used: ${formatFault(brokenFault(version))}\n`,
+      code: 1,
+    };
+  const isHere =
+    settings !== null || (places.settingsFile === undefined && (await readIdentity(env.disk, dataDir)) !== undefined);
+  if (!isHere)
+    return { text: `petiole: nothing was exported, for there is no ${file.path}; name the place with --data\n`, code: 1 };
+  const device = typeof settings?.["server_name"] === "string" ? settings["server_name"] : await defaultName(places);
+  const contents = await gatherBackup(settings ?? {}, { dataDir: path.resolve(dataDir), device }, env);
   const sealed = await sealBackup(contents, passphrase, env.entropy);
   await replaceWhole(env.disk, path.dirname(target), path.basename(target), sealed);
   return { text: `wrote ${target}: settings and ${contents.files.length} secrets of ${device}\n`, code: 0 };

@@ -3,7 +3,9 @@
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import { MessageChannel } from "node:worker_threads";
+import { diskFault } from "#base/disk-words.ts";
 import type { Env } from "#base/env.ts";
+import { isFault } from "#base/errors.ts";
 import type { Environment } from "#config/overrides.ts";
 import { diagnose, STEPS } from "#doctor/diagnose.ts";
 import { qrSvg, qrText } from "#doctor/qr.ts";
@@ -33,6 +35,8 @@ exit 2  the command line was not understood
   petiole doctor --json | jq '.findings[] | select(.verdict == "broken") | .cause'
 `,
 } as const;
+
+export const PICTURE_NOT_WRITTEN = "PICTURE_NOT_WRITTEN";
 
 export const DOCTOR_FINE = 0;
 export const DOCTOR_BROKEN = 1;
@@ -89,13 +93,23 @@ export async function runDoctor(place: DoctorPlace, flags: DoctorFlags): Promise
 }
 
 async function conclude(report: DoctorReport, flags: DoctorFlags, write: (text: string) => void): Promise<number> {
-  if (flags.svg !== undefined) await fs.writeFile(flags.svg, qrSvg(report.compact));
   if (flags.json) write(`${JSON.stringify(report, undefined, 2)}\n`);
   else {
     write(`\n${SUMMARY[report.verdict](report)}\nfor head office: ${report.compact}\n`);
     if (flags.qr) write(qrText(report.compact));
   }
+  if (flags.svg !== undefined) await draw(flags.svg, report); // last: a folder that is not there must not cost the report
   return report.verdict === "broken" ? DOCTOR_BROKEN : DOCTOR_FINE;
+}
+
+/** Throws PICTURE_NOT_WRITTEN. */
+async function draw(file: string, { compact }: DoctorReport): Promise<void> {
+  try {
+    await fs.writeFile(file, qrSvg(compact));
+  } catch (cause) {
+    if (!isFault(cause)) throw cause;
+    throw diskFault(PICTURE_NOT_WRITTEN, `cannot write the picture ${file}`, cause);
+  }
 }
 
 const SUMMARY: Readonly<Record<DoctorReport["verdict"], (report: DoctorReport) => string>> = {
@@ -127,6 +141,6 @@ export function formatFinding(finding: Finding, isFirstOfStep: boolean): string 
   if (remedy !== null) lines.push(`           ${printable(remedy)}${code === null ? "" : ` (${code})`}`);
   if (verdict !== "fine" && Array.isArray(facts["chain"]))
     for (const { subject, issuer, begins, ends, sha256 } of facts["chain"] as readonly Record<string, string>[])
-      lines.push(`           certificate ${subject}, by ${issuer}, ${begins} to ${ends}, sha256 ${sha256}`);
+      lines.push(`           ${printable(`certificate ${subject}, by ${issuer}, ${begins} to ${ends}, sha256 ${sha256}`)}`);
   return lines.map((line) => `${line}\n`).join("");
 }

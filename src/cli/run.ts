@@ -89,6 +89,7 @@ export async function runDaemon(
   signals.on("SIGHUP", onReread);
   const restart = () => stop.abort();
   const { tail, folder: pageFolder } = page;
+  let isUp = false;
   try {
     const web = createWebDesks({
       loaded,
@@ -113,6 +114,7 @@ export async function runDaemon(
     };
     const spoke = await openSpoke(config, facts, env, stop.signal);
     web.settings.attach(spoke.live);
+    isUp = true;
     reread = () => {
       log.info("reading the settings anew, as SIGHUP asks");
       web.settings.reload().catch((error: unknown) => {
@@ -147,8 +149,11 @@ export async function runDaemon(
     log.info("stopped");
     return watchdog.isEnding ? START_AGAIN : 0;
   } catch (error) {
-    if (stop.signal.aborted) return 0; // told to stop before it was up
-    return refuse(log, inDataDirectory(dataDir, error));
+    if (!stop.signal.aborted) return refuse(log, inDataDirectory(dataDir, error));
+    if (!isUp) return 0; // told to stop before it was up
+    if (!isFault(error)) throw error;
+    log.error(`not all was closed in good order: ${explain(error)}`);
+    return watchdog.isEnding ? START_AGAIN : 1;
   } finally {
     signals.off("SIGTERM", onStop);
     signals.off("SIGINT", onStop);

@@ -59,16 +59,16 @@ export function formatStatus(report: StatusReport): string {
   for (const reason of report.health.reasons) lines.push(`  ! ${printable(reason)}`);
   if (report.last_crash !== undefined) lines.push(`  an earlier run did not end well: ${crashWords(report.last_crash)}`);
   for (const { name, link, outbox } of report.remotes) {
-    const hub = link.hub_name === null ? "" : `  hub ${link.hub_name} ${link.hub_version ?? ""}`;
+    const hub = link.hub_name === null ? "" : printable(`  hub ${link.hub_name} ${link.hub_version ?? ""}`);
     const rtt = link.rtt_ms === null ? "" : `  rtt ${link.rtt_ms.toFixed(1)} ms`;
-    lines.push(`link ${name}  ${link.state}  ${link.url}${link.tls ? "  TLS" : ""}${hub}${rtt}  since ${link.since}`);
+    lines.push(`link ${name}  ${link.state}  ${printable(link.url)}${link.tls ? "  TLS" : ""}${hub}${rtt}  since ${link.since}`);
     if (link.compression?.level != null) {
       const share = link.plain_bytes_out === 0 ? 100 : (100 * link.bytes_out) / link.plain_bytes_out;
       lines.push(
         `  compression ${link.compression.mode}, now ${link.compression.level}: sent ${formatBytes(link.bytes_out)}, ${share.toFixed(0)} % of ${formatBytes(link.plain_bytes_out)}`,
       );
     }
-    if (link.isolation_fault !== null) lines.push(`  isolation: ${link.isolation_fault}`);
+    if (link.isolation_fault !== null) lines.push(`  isolation: ${printable(link.isolation_fault)}`);
     lines.push(
       `outbox ${name}  ${outbox.full === null ? MODE_WORDS[outbox.mode] : "full"}  ${outbox.depth} waiting (${formatBytes(outbox.flash_bytes)} on flash)  ${outbox.delivered} delivered`,
     );
@@ -81,7 +81,7 @@ export function formatStatus(report: StatusReport): string {
     lines.push(...streamLines(outbox));
     for (const loss of outbox.losses) lines.push(`  lost: ${formatLoss(loss)}`);
     if (outbox.reconcile !== null && outbox.reconcile.text !== "")
-      lines.push(`  ${outbox.reconcile.last}: ${outbox.reconcile.text}`);
+      lines.push(`  ${outbox.reconcile.last}: ${printable(outbox.reconcile.text)}`);
   }
   if (report.mqtt !== null)
     lines.push(
@@ -129,7 +129,7 @@ function serialLines(port: SerialReport): string[] {
   if (port.identity !== null && port.identity !== port.path) lines.push(`  ${printable(port.identity)}`);
   if (port.reopens > 0)
     lines.push(`  opened anew ${port.reopens} times for trouble, ${port.power_cycles} times taken off the bus`);
-  if (port.last_error !== null) lines.push(`  last bad frame: ${port.last_error}: ${shownFrame(port.last_bad_frame)}`);
+  if (port.last_error !== null) lines.push(`  last bad frame: ${printable(port.last_error)}: ${shownFrame(port.last_bad_frame)}`);
   if (commands.done + commands.refused + commands.failed > 0) {
     const late = commands.late === 0 ? "" : ` (${commands.late} late)`;
     lines.push(
@@ -138,7 +138,8 @@ function serialLines(port: SerialReport): string[] {
   }
   if (port.bus !== null) lines.push(...busLines(port.bus));
   const silent = units?.filter(({ state }) => state === "silent") ?? [];
-  for (const { unit, name, last_fault } of silent) lines.push(`  unit ${unit} (${name}) is silent: ${last_fault ?? "no answer"}`);
+  for (const { unit, name, last_fault } of silent)
+    lines.push(`  unit ${unit} (${name}) is silent: ${printable(last_fault ?? "no answer")}`);
   return lines;
 }
 

@@ -71,6 +71,7 @@ export class PageHost implements AsyncDisposable {
       const words = explain(error);
       if (words !== this.#fault) this.#env.log.error("the page cannot be opened; everything else runs", { error: words });
       this.#fault = words;
+      this.#again?.[Symbol.dispose]();
       this.#again = this.#env.clock.after(AGAIN_MS, () => void this.#inTurn(() => this.#tryAgain()));
     }
   }

@@ -22,14 +22,17 @@ export interface SecretDeskDeps {
   readonly dataDir: string;
   /** The settings as they lie on flash, with what variables decide. */
   settings(): unknown;
+  /** The same, as they come back when nobody confirms those; empty: nothing waits for that. */
+  previous(): unknown;
 }
 
-export function createSecretsDesk({ disk, dataDir, settings }: SecretDeskDeps): SecretsDesk {
+export function createSecretsDesk({ disk, dataDir, settings, previous }: SecretDeskDeps): SecretsDesk {
   const directory = `${dataDir}/secrets`;
   const names = (some: unknown, name: string) =>
     mentions(some, (text) => path.resolve(dataDir, text) === path.resolve(directory, name));
-  const isNamed = (name: string) => names(settings(), name);
-  const isOfPage = (name: string) => names((settings() as Readonly<Record<string, unknown>>)["web"], name);
+  const isNamed = (name: string) => names([settings(), previous()], name);
+  const isOfPage = (name: string) =>
+    [settings(), previous()].some((each) => names((each as Readonly<Record<string, unknown>>)["web"], name));
   const view = (name: string, bytes: Buffer): SecretView => ({
     name,
     path: `secrets/${name}`,

@@ -101,6 +101,7 @@ export function createWebDesks(run: RunFacts): WebDesks & { readonly settings: S
     disk: env.disk,
     dataDir,
     settings: () => applyOverrides(settings.data, overrides).document,
+    previous: () => applyOverrides(keeper.previous ?? {}, overrides).document,
   });
   const { flash: tally } = run;
   const flash = tally && (async () => ({ ...tally.report(), life: await flashLife(files, dataDir, env.clock.wall()) }));
@@ -127,8 +128,7 @@ export function createDeviceDesk({ dataDir, serverName, settings, keeper, env, r
       if (!isObject(contents.settings)) throw new WebRefusal(400, WEB_BACKUP, "the backup holds no settings");
       const users = usersIn(contents);
       if (users !== undefined) usersOfBackup(users);
-      await keeper.replace(contents.settings as SettingsDocument); // refuses before anything is written
-      await spreadSecrets(contents, dataDir, env.disk);
+      await keeper.replace(contents.settings as SettingsDocument, () => spreadSecrets(contents, dataDir, env.disk));
       return { users };
     },
     requestReset: () => requestFactoryReset(env.disk, dataDir),

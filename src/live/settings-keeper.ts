@@ -1,7 +1,5 @@
 // The settings as the page changes them: shown without secrets, validated whole, written with the file's generations, and taken back
-// unless confirmed where a mistake could lock its author out.
-//
-// What can be is brought into force at once (live-settings.ts); the rest comes with the next start, and everybody is told so.
+// unless confirmed where a mistake could lock its author out. What can be is in force at once (live-settings.ts), the rest at a restart.
 //
 //   write ─▶ on flash ─▶ in force ─┬─▶ risky: the page opens anew, sessions end ── 90 s ──▶ not confirmed: taken back, in force
 //                          │       └─▶ else: done
@@ -64,16 +62,14 @@ interface Pending {
 
 export class SettingsKeeper implements SettingsDesk {
   readonly #deps: SettingsKeeperDeps;
-  /** The document that runs, all of it. */
-  #inForce: string;
+  #inForce: string; // the document that runs, all of it
   #live: LiveDesk | undefined;
   #farewell: Disposable | undefined;
   #pending: Pending | undefined;
   readonly #hashes = new KnownHashes();
   /** A write failed, and settings.unconfirmed may be there without a change that waits. */
   #isMarkStray = false;
-  /** Changes run one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve(); // changes run one after the other
 
   constructor(deps: SettingsKeeperDeps) {
     this.#deps = deps;
@@ -127,6 +123,11 @@ export class SettingsKeeper implements SettingsDesk {
     };
   }
 
+  /** What comes back unless somebody confirms; undefined: nothing waits. */
+  get previous(): SettingsDocument | undefined {
+    return this.#pending?.previous;
+  }
+
   schema(): Json {
     return settingsJsonSchema();
   }
@@ -149,9 +150,9 @@ export class SettingsKeeper implements SettingsDesk {
     });
   }
 
-  /** A whole document with its secrets in it, from a backup. It comes with the next start: the files it names are not there yet. */
-  replace(document: SettingsDocument): Promise<Proposal> {
-    return this.#inTurn(() => this.#put(this.#judge(document, [], [])));
+  /** A whole document from a backup, for the next start. `prepare`: its files, once nothing refuses it; without them it is not written. */
+  replace(document: SettingsDocument, prepare: () => Promise<void>): Promise<Proposal> {
+    return this.#inTurn(() => this.#put(this.#judge(document, [], []), prepare));
   }
 
   confirm(): Promise<void> {
@@ -160,6 +161,8 @@ export class SettingsKeeper implements SettingsDesk {
       if (!pending.isInForce)
         throw conflict("the change is not in force yet: restart the device, log in again, and confirm then");
       if (!pending.mayConfirm) throw conflict("the page is about to open anew: log in again, and confirm then");
+      await this.#deps.settings.read(); // a take-back that the disk stopped half-way has left what was before
+      if (revisionOf(this.#deps.settings.data) === revisionOf(pending.previous)) throw conflict("it is being taken back already");
       await removeUnconfirmed(this.#deps.env.disk, this.#deps.context.dataDir);
       this.#settle();
     });
@@ -253,35 +256,38 @@ export class SettingsKeeper implements SettingsDesk {
     return { document, proposal: { ...proposal, now: plan.now, at_restart: plan.atRestart }, config, plan };
   }
 
-  async #put({ document, proposal, config, plan }: Planned): Promise<Proposal> {
+  async #put({ document, proposal, config, plan }: Planned, prepare?: () => Promise<void>): Promise<Proposal> {
     const { settings, env, context } = this.#deps;
     const { faults, changes, risky } = proposal;
     if (faults.length > 0) throw new WebRefusal(400, WEB_FAULTS, faults.map(formatFault).join("; "), { faults });
     if (this.#pending !== undefined) throw conflict("an earlier change waits for confirmation; confirm or revert it first");
+    await prepare?.();
     if (changes.length === 0) return proposal;
     await this.#hash(document);
     const previous = settings.data;
     const isRiskNow = plan !== undefined && plan.atRestart.length === 0;
     // A trial while we run is the one start that an unconfirmed change gets.
+    this.#isMarkStray ||= risky.length > 0; // until the change waits
     if (risky.length > 0) await writeUnconfirmed(env.disk, context.dataDir, { previous, starts: isRiskNow ? 1 : 0 });
     try {
       settings.data = document;
       await settings.write();
     } catch (error) {
       settings.data = previous;
-      this.#isMarkStray = true;
       throw error; // what lies on flash is one of the two, whole, and the mark beside it; a start now would sort it out
     }
     if (risky.length === 0) await this.#clearStray();
-    this.#isMarkStray = false;
     if (plan !== undefined) {
       try {
         await this.#bringIntoForce(config!, plan, document);
       } catch (error) {
-        await this.#putBack(previous, risky.length > 0);
+        settings.data = previous;
+        await settings.write();
+        await this.#clearStray();
         throw error;
       }
     }
+    this.#isMarkStray = false;
     if (risky.length > 0) this.#await(previous, isRiskNow, !isRiskNow);
     const isPageOther = plan?.now.includes("web") === true; // the file was changed by hand before
     if ((risky.length > 0 && isRiskNow) || isPageOther) this.#reopenSoon();
@@ -293,14 +299,6 @@ export class SettingsKeeper implements SettingsDesk {
     if (!this.#isMarkStray) return;
     await removeUnconfirmed(this.#deps.env.disk, this.#deps.context.dataDir);
     this.#isMarkStray = false;
-  }
-
-  /** The file, as it was. */
-  async #putBack(previous: SettingsDocument, isMarked: boolean): Promise<void> {
-    const { settings, env, context } = this.#deps;
-    settings.data = previous;
-    await settings.write();
-    if (isMarked) await removeUnconfirmed(env.disk, context.dataDir);
   }
 
   /** When the answer is out. A page that cannot be opened where it should be is back where it was. */
@@ -321,9 +319,11 @@ export class SettingsKeeper implements SettingsDesk {
 
   #onRevertFailed(error: unknown): void {
     if (!isFault(error)) throw error;
-    this.#deps.env.log.error("an unconfirmed settings change could not be taken back; the next start tries again", {
-      error: explain(error),
-    });
+    const next = `tried again in ${CONFIRM_WITHIN_MS / 1000} s, and by the next start`;
+    this.#deps.env.log.error(`an unconfirmed settings change could not be taken back; ${next}`, { error: explain(error) });
+    const pending = this.#pending;
+    this.#settle();
+    if (pending !== undefined) this.#await(pending.previous, pending.isInForce, pending.mayConfirm);
   }
 
   #await(previous: SettingsDocument, isInForce: boolean, mayConfirm = true): void {

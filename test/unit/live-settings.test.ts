@@ -9,6 +9,7 @@ import { PetioleError } from "#base/errors.ts";
 import { createLog, silentLog } from "#base/log.ts";
 import { loadConfig } from "#config/load-config.ts";
 import { SettingsFile } from "#config/settings-file.ts";
+import { PageHost } from "../../src/desks/page-host.ts";
 import { createSerialDesk } from "../../src/desks/serial-desk.ts";
 import type { LiveDesk } from "../../src/live/live-settings.ts";
 import { Replaceable } from "../../src/live/replaceable.ts";
@@ -184,4 +185,127 @@ test("a view of a port goes on at the port that a change of the settings has ope
   assert.equal(heard.filter((each) => each === "gone").length, 1);
   tapped!.end[Symbol.dispose]();
   assert.deepEqual([second.isHeard(), clock.pending], [false, 0]);
+});
+
+test("a mark that outlives a refused risky change, because the disk failed meanwhile, takes back nothing that was acknowledged later", async () => {
+  for (const call of ["remove", "syncDirectory"] as const) {
+    const disk = fakeDisk();
+    await disk.makeDirectory("/data");
+    await new SettingsFile(disk, "/data/settings.json").write(structuredClone(SETTINGS));
+    let isFailing = false;
+    let applies = 0;
+    const failing = new Proxy<Disk>(disk, {
+      get(target, key) {
+        const member: unknown = target[key as keyof Disk];
+        if (typeof member !== "function") return member;
+        return async (...rest: unknown[]) => {
+          if (isFailing && key === call) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+          return await (member as (...all: unknown[]) => Promise<unknown>).apply(target, rest);
+        };
+      },
+    });
+    using keeper = await keeperOn(failing);
+    keeper.attach({
+      running: undefined as never,
+      plan: () => ({ now: ["web"], atRestart: [] }),
+      apply: async () => {
+        applies += 1;
+        if (call === "syncDirectory" || applies > 1) return;
+        isFailing = true;
+        throw taken();
+      },
+      reopenPage: async () => null,
+    });
+    const put = async (change: object) => {
+      const { document, revision } = await keeper.view();
+      return await keeper.write({ ...(document as object), ...change }, revision, true);
+    };
+    isFailing = call === "syncDirectory"; // the mark itself, or what follows a refusal
+    await assert.rejects(put({ web: { listen: "0.0.0.0:8080" } }), { code: "EIO" }, call);
+    isFailing = false;
+    await put({ log_level: "warn" });
+    const file = new SettingsFile(disk, "/data/settings.json");
+    assert.equal(await beginUnconfirmed(disk, "/data", file, silentLog()), undefined, call);
+    assert.equal((await file.read())?.["log_level"], "warn", call);
+  }
+});
+
+test("an unconfirmed change that the disk does not let be taken back is taken back once it does, without a restart", async () => {
+  const disk = fakeDisk();
+  await disk.makeDirectory("/data");
+  await new SettingsFile(disk, "/data/settings.json").write(structuredClone(SETTINGS));
+  let isFull = false;
+  const open: Disk["open"] = async (path, mode) => {
+    if (isFull && mode !== "read") throw Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });
+    return await disk.open(path, mode);
+  };
+  const failing = new Proxy<Disk>(disk, {
+    get(target, key) {
+      const member: unknown = key === "open" ? open : target[key as keyof Disk];
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  using keeper = await keeperOn(failing);
+  const inForce: unknown[] = [];
+  keeper.attach({
+    running: undefined as never,
+    plan: () => ({ now: ["web"], atRestart: [] }),
+    apply: async ({ web }) => void inForce.push(web?.listen.port),
+    reopenPage: async () => null,
+  });
+  const { revision } = await keeper.view();
+  await keeper.write({ ...SETTINGS, web: { listen: "0.0.0.0:8080" } }, revision, true);
+  isFull = true;
+  await clock.pass(95_000);
+  assert.deepEqual(inForce, [8080]);
+  assert.notEqual((await keeper.view()).pending, null, "it can still be confirmed");
+  isFull = false;
+  await clock.pass(90_000);
+  await keeper.settled();
+  assert.deepEqual(inForce, [8080, 80]);
+  const { pending, document } = await keeper.view();
+  assert.deepEqual([pending, document], [null, SETTINGS]);
+});
+
+test("a page that cannot be opened is tried again by one timer, also where it was time to try while it moved", async () => {
+  const host = new PageHost(async () => Promise.reject(taken()), { clock, log: silentLog() });
+  const options = { listen: { host: "127.0.0.1", port: 80 }, tls: null } as never;
+  await host.change(options);
+  const moved = host.change(options);
+  clock.advance(30_000); // before the move has begun
+  await moved;
+  await clock.pass(300_000);
+  assert.equal(clock.pending, 1);
+  await host[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+});
+
+test("a change that the disk let be taken back half-way cannot be confirmed: the file has what was before", async () => {
+  const disk = fakeDisk();
+  await disk.makeDirectory("/data");
+  await new SettingsFile(disk, "/data/settings.json").write(structuredClone(SETTINGS));
+  let isFailing = false;
+  const remove: Disk["remove"] = async (path) => {
+    if (isFailing && path.endsWith("settings.unconfirmed")) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    await disk.remove(path);
+  };
+  const failing = new Proxy<Disk>(disk, {
+    get(target, key) {
+      const member: unknown = key === "remove" ? remove : target[key as keyof Disk];
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  using keeper = await keeperOn(failing);
+  const plan = () => ({ now: ["web"], atRestart: [] });
+  keeper.attach({ running: undefined as never, plan, apply: async () => undefined, reopenPage: async () => null });
+  const { revision } = await keeper.view();
+  await keeper.write({ ...SETTINGS, web: { listen: "0.0.0.0:8080" } }, revision, true);
+  await clock.pass(1_000);
+  isFailing = true;
+  await assert.rejects(keeper.revert(), { code: "EIO" });
+  isFailing = false;
+  await assert.rejects(keeper.confirm(), /taken back already/);
+  await keeper.revert();
+  const { document, pending, restart_needed } = await keeper.view();
+  assert.deepEqual([document, pending, restart_needed], [SETTINGS, null, false]);
 });

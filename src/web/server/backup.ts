@@ -94,7 +94,9 @@ export async function openBackup(bytes: Buffer, passphrase: string): Promise<Bac
     throw refused("this file is no backup of a Petiole device");
   const [version, ln, r, p] = bytes.subarray(MAGIC.length, MAGIC.length + 4) as unknown as [number, number, number, number];
   if (version !== VERSION) throw refused(`the backup has format ${version}, this device reads ${VERSION}; update the device`);
-  if (ln < 1 || ln > LN_MAX || r < 1 || r > R_MAX || p < 1 || p > P_MAX) throw refused("the backup's beginning is damaged");
+  // scrypt itself refuses 2^ln of 2^(16 r) and more (RFC 7914 §2).
+  if (ln < 1 || ln > LN_MAX || r < 1 || r > R_MAX || p < 1 || p > P_MAX || ln >= 16 * r)
+    throw refused("the backup's beginning is damaged");
   const head = bytes.subarray(0, HEAD_BYTES);
   const salt = head.subarray(MAGIC.length + 4, MAGIC.length + 4 + SALT_BYTES);
   const decipher = createDecipheriv("aes-256-gcm", await keyOf(passphrase, salt, ln, r, p), head.subarray(-NONCE_BYTES));
@@ -110,11 +112,20 @@ export async function openBackup(bytes: Buffer, passphrase: string): Promise<Bac
 }
 
 function contentsOf(plain: string): BackupContents {
-  const decoded = decode(contentsSchema, JSON.parse(plain)); // it was sealed by one of us
+  const decoded = decode(contentsSchema, tryParse(plain));
   if (!("value" in decoded)) throw refused("the backup's contents cannot be used");
   const value: ValueOf<typeof contentsSchema> = decoded.value;
   const files = value.files.map(({ name, base64 }) => ({ name, bytes: Buffer.from(base64, "base64") }));
   return { device: value.device, at: value.at, settings: value.settings, files };
+}
+
+/** Whoever knows the passphrase can have sealed anything. */
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 function refused(words: string): WebRefusal {

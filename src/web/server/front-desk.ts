@@ -71,7 +71,7 @@ export class FrontDesk {
     try {
       outcome = await this.#answer(request, response, connection);
     } catch (error) {
-      outcome = this.#refusal(error, request);
+      outcome = this.#refusal(error, request, response);
     }
     if (outcome === "stream" || "live" in outcome) return true;
     send(request, response, outcome);
@@ -143,11 +143,13 @@ export class FrontDesk {
     return { token: undefined, session: undefined };
   }
 
-  #refusal(error: unknown, request: IncomingMessage): Answer {
+  #refusal(error: unknown, request: IncomingMessage, response: ServerResponse): Answer {
     if (error instanceof WebRefusal) return refusalAnswer(error);
     if (!isFault(error)) throw error;
-    if (request.destroyed) return refusalAnswer(new WebRefusal(400, WEB_UNAVAILABLE, "the request broke off")); // for nobody
     const words = diskWords(error);
+    // Not the request's word: a body that was read to its end leaves it destroyed. What the disk says is no reader's doing.
+    if (response.destroyed && words === undefined)
+      return refusalAnswer(new WebRefusal(400, WEB_UNAVAILABLE, "the request broke off")); // for nobody
     this.#deps.parts.env.log.error("the page's server could not answer a request", {
       method: request.method,
       path: request.url?.split("?", 1)[0],

@@ -32,6 +32,6 @@ export interface Parts {
   /** undefined: the device is claimed. */
   claimCode(): string | undefined;
   report(): object;
-  /** Runs once the answer is out. */
+  /** Runs once the answer is out, or the page closes. */
   afterAnswer(action: () => void): void;
 }

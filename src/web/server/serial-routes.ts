@@ -136,9 +136,16 @@ class Watch {
     this.#known = await this.#desk.glance().catch(() => new Map<string, string>()); // the list says why
     this.#stream.tell("ports", all);
     using _timer = this.#clock.every(LOOK_MS, () => void this.#look());
-    using hinted = new DisposableStack();
-    using _hints = this.#desk.watch(() => void hinted.use(this.#clock.after(HINT_PAUSE_MS, () => void this.#look())));
+    let hinted: Disposable | undefined;
+    const look = () => {
+      hinted = undefined;
+      void this.#look();
+    };
+    using _hints = this.#desk.watch(() => {
+      hinted ??= this.#clock.after(HINT_PAUSE_MS, look); // one look for many hints
+    });
     await this.#stream.over;
+    hinted?.[Symbol.dispose]();
   }
 
   async #look(): Promise<void> {

@@ -6,7 +6,7 @@ import { secretText, text } from "#base/schema-text.ts";
 import { type Answer, jsonAnswer } from "./answer.ts";
 import { isClaimCode, removeClaimCode } from "./claim-code.ts";
 import { clearedCookie, sessionCookie } from "./cookie.ts";
-import { WEB_CLAIMED, WEB_CONFLICT, WEB_LOGIN_FAILED, WebRefusal } from "./errors.ts";
+import { WEB_CLAIMED, WEB_CONFLICT, WEB_LOGIN_FAILED, WEB_NOT_LOGGED_IN, WebRefusal } from "./errors.ts";
 import type { Parts } from "./parts.ts";
 import { type Call, type Route, route } from "./route.ts";
 import type { Session } from "./sessions.ts";
@@ -107,11 +107,12 @@ export function sessionRoutes(parts: Parts): readonly Route[] {
       async run(call) {
         const { session, body } = call;
         const { user } = session!;
+        const known = users.find(user)?.password;
         await mustKnowPassword(parts, call, body.password.reveal(), "password");
         if (body.password.reveal() === body.newPassword.reveal())
           throw new WebRefusal(409, WEB_CONFLICT, "the new password is the old one");
         const hash = await newPasswordHash(user, body.newPassword.reveal(), env.entropy);
-        await users.change(user, { password: hash, since: timestamp(env.clock.wall()) });
+        await users.change(user, { password: hash, since: timestamp(env.clock.wall()) }, known);
         sessions.endAllOf(user);
         await audit.note({ action: "password", outcome: "done", user, address: call.address });
         return opened(user, call, 200);
@@ -123,9 +124,15 @@ export function sessionRoutes(parts: Parts): readonly Route[] {
 /** For what cannot be undone: whoever found a phone unlocked must not do it. */
 export async function mustKnowPassword(parts: Parts, call: Call<unknown>, password: string, action: string): Promise<void> {
   const { user } = call.session!;
-  if (await parts.logins.verify(call.address, user, parts.users.find(user)?.password, password)) return;
+  if (await parts.logins.verify(call.address, user, parts.users.find(user)?.password, password))
+    return mustStillBeIn(parts, call.session!);
   await parts.audit.note({ action, outcome: "refused", user, address: call.address, detail: "wrong password" });
   throw new WebRefusal(403, WEB_LOGIN_FAILED, "the password is wrong");
+}
+
+/** After work that takes a while: whoever was removed, or made less than they were, asks in vain. */
+export function mustStillBeIn({ sessions }: Pick<Parts, "sessions">, session: Session): void {
+  if (!sessions.holds(session)) throw new WebRefusal(401, WEB_NOT_LOGGED_IN, "the session has ended meanwhile; log in anew");
 }
 
 function shown({ user, role, csrf }: Session): object {

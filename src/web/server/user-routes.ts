@@ -7,6 +7,7 @@ import { jsonAnswer } from "./answer.ts";
 import type { Parts } from "./parts.ts";
 import { ROLES } from "./roles.ts";
 import { type Route, route } from "./route.ts";
+import { mustStillBeIn } from "./session-routes.ts";
 import { newPasswordHash, userNameText } from "./users.ts";
 
 const addBody = fields({
@@ -30,6 +31,7 @@ export function userRoutes({ users, sessions, audit, env }: Parts): readonly Rou
       body: addBody,
       async run({ session, address, body: { user, role, password } }) {
         const hash = await newPasswordHash(user, password.reveal(), env.entropy);
+        mustStillBeIn({ sessions }, session!);
         await users.add({ user, role, password: hash, since: timestamp(env.clock.wall()) });
         await audit.note({ action: "user added", outcome: "done", user: session!.user, address, detail: `${user}, ${role}` });
         return jsonAnswer(201, { users: list() });
@@ -48,6 +50,7 @@ export function userRoutes({ users, sessions, audit, env }: Parts): readonly Rou
                 password: await newPasswordHash(name, password.reveal(), env.entropy),
                 since: timestamp(env.clock.wall()),
               };
+        mustStillBeIn({ sessions }, session!);
         await users.change(name, { ...(role === null ? {} : { role }), ...secret });
         sessions.endAllOf(name);
         const detail = [name, role ?? "", password === null ? "" : "new password"].filter((each) => each !== "").join(", ");

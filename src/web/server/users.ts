@@ -10,7 +10,7 @@ import type { Entropy } from "#base/entropy.ts";
 import { PetioleError } from "#base/errors.ts";
 import { fields, list, oneOf, optional, required, type ValueOf } from "#base/schema.ts";
 import { text } from "#base/schema-text.ts";
-import { WEB_CONFLICT, WEB_FAULTS, WEB_NOT_FOUND, WEB_USERS_DAMAGED, WebRefusal } from "./errors.ts";
+import { WEB_CONFLICT, WEB_FAULTS, WEB_NOT_FOUND, WEB_UNAVAILABLE, WEB_USERS_DAMAGED, WebRefusal } from "./errors.ts";
 import { ROLES } from "./roles.ts";
 
 const FILE = "web-users.json";
@@ -40,11 +40,12 @@ const fileSchema = fields({
 
 export type WebUser = ValueOf<typeof fileSchema>["users"][number];
 
-export class Users {
+export class Users implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #directory: string;
   #users: readonly WebUser[];
   #lastWrite: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   /** Throws WEB_USERS_DAMAGED. */
   static async open(disk: Disk, dataDir: string): Promise<Users> {
@@ -88,9 +89,12 @@ export class Users {
     }).then(() => isFirst);
   }
 
-  change(user: string, change: Partial<Pick<WebUser, "role" | "password" | "since">>): Promise<void> {
+  /** `known`: the hash that whoever asks has shown the password of; refused if it is another one by now. */
+  change(user: string, change: Partial<Pick<WebUser, "role" | "password" | "since">>, known?: string): Promise<void> {
     return this.#change((users) => {
       mustBeThere(users, user);
+      if (known !== undefined && users.find((each) => each.user === user)?.password !== known)
+        throw new WebRefusal(409, WEB_CONFLICT, `the password of ${user} was changed meanwhile; log in with that one`);
       return mustHaveOwner(users.map((each) => (each.user === user ? { ...each, ...change } : each)));
     });
   }
@@ -108,9 +112,16 @@ export class Users {
     await this.#change(() => users);
   }
 
+  /** Resolves when the file is nobody's any more: who opens it next has read all there is, and no request of before changes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#lastWrite;
+  }
+
   /** One after the other; in memory only what is on flash. */
   #change(change: (users: readonly WebUser[]) => readonly WebUser[]): Promise<void> {
     const turn = this.#lastWrite.then(async () => {
+      if (this.#isClosed) throw new WebRefusal(503, WEB_UNAVAILABLE, "the page is closing; ask again when it is back");
       const users = change(this.#users);
       if (users === this.#users) return;
       await ensureDirectory(this.#disk, this.#directory);

@@ -83,7 +83,7 @@ export async function openWeb(options: WebOptions, deps: WebDeps, signal: AbortS
   await using scope = new AsyncDisposableStack();
   signal.throwIfAborted();
   const { env, dataDir } = deps;
-  const users = await Users.open(env.disk, dataDir);
+  const users = scope.use(await Users.open(env.disk, dataDir));
   const audit = scope.use(await Audit.open(dataDir, env));
   let claimCode = await openClaim(users, deps);
   const hosts = new HostNames([deps.serverName, ...options.allowedHosts], deps.host, env.clock);
@@ -92,6 +92,10 @@ export async function openWeb(options: WebOptions, deps: WebDeps, signal: AbortS
   const sessions = new Sessions({ idleMs: options.sessionIdle, maxMs: options.sessionMax }, env.clock, env.entropy);
   const streams = scope.use(new EventStreams(sessions, deps.tail, deps.report, env.clock));
   const farewells = scope.use(new DisposableStack());
+  const promised = new Set<() => void>();
+  scope.defer(() => {
+    for (const keep of promised) keep(); // a page that moves before it is time
+  });
   const parts: Parts = {
     ...deps,
     fingerprint,
@@ -103,7 +107,11 @@ export async function openWeb(options: WebOptions, deps: WebDeps, signal: AbortS
     audit,
     logins: new Logins(env.clock, env.entropy),
     claimCode: () => (users.isClaimed ? (claimCode = undefined) : claimCode),
-    afterAnswer: (action) => void farewells.use(env.clock.after(FAREWELL_MS, action)),
+    afterAnswer(action) {
+      const keep = () => void (promised.delete(keep) && action());
+      promised.add(keep);
+      farewells.use(env.clock.after(FAREWELL_MS, keep));
+    },
   };
   const desk = new FrontDesk({
     parts,

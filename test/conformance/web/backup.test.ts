@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createCipheriv, scryptSync } from "node:crypto";
 import { test } from "node:test";
 import { systemEntropy } from "#base/entropy.ts";
 import { openBackup, sealBackup } from "#web/server/backup.ts";
@@ -42,8 +43,10 @@ test("a backup that was cut, lengthened or changed in any byte is refused, cheap
     [16, 255],
     [17, 255],
     [15, 0],
+    [16, 1], // r 1 with ln 17: scrypt takes no such pair
   ] as const) {
     const greedy = Buffer.from(sealed);
+    if (at === 16 && value === 1) greedy[15] = 17;
     greedy[at] = value;
     await assert.rejects(openBackup(greedy, PASSPHRASE), /damaged/, `cost ${at}: ${value}`);
   }
@@ -53,5 +56,16 @@ test("a backup names no file outside of secrets", async () => {
   for (const name of ["../settings.json", "a/b", ".hidden"]) {
     const sealed = await sealBackup({ ...CONTENTS, files: [{ name, bytes: Buffer.from("x") }] }, PASSPHRASE, systemEntropy());
     await assert.rejects(openBackup(sealed, PASSPHRASE), /contents cannot be used/, JSON.stringify(name));
+  }
+});
+
+test("contents that are no JSON, sealed by somebody else's program, are refused and end nothing", async () => {
+  for (const plain of ["", "no JSON", "null", "[]", '{"version":1}']) {
+    const head = (await sealBackup(CONTENTS, PASSPHRASE, systemEntropy())).subarray(0, 46);
+    const key = scryptSync(PASSPHRASE, head.subarray(18, 34), 32, { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 });
+    const cipher = createCipheriv("aes-256-gcm", key, head.subarray(34));
+    cipher.setAAD(head);
+    const sealed = Buffer.concat([head, cipher.update(plain, "utf8"), cipher.final(), cipher.getAuthTag()]);
+    await assert.rejects(openBackup(sealed, PASSPHRASE), { code: "WEB_BACKUP" }, plain);
   }
 });

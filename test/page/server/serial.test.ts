@@ -49,7 +49,9 @@ test("plug it in now: a device that comes or goes is told within a second, and a
   clock.advance(1_000);
   assert.equal((await reader.until("added")).device.path, "/dev/ttyACM0");
   tty.unplug("/dev/ttyUSB0");
-  tty.hint();
+  const timers = clock.pending;
+  for (let i = 0; i < 100; i++) tty.hint();
+  assert.equal(clock.pending, timers + 1, "one look for a hundred hints");
   clock.advance(100);
   assert.deepEqual(await reader.until("removed"), { path: "/dev/ttyUSB0" });
   tty.unplug("/dev/ttyACM0");

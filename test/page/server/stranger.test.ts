@@ -1,16 +1,23 @@
 // The page's server read as a stranger's: what happens between two awaits, and what a role may do by a detour.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import * as net from "node:net";
 import { test } from "node:test";
 import { type Disk, systemDisk } from "#base/disk.ts";
 import { systemEntropy } from "#base/entropy.ts";
+import { deviceRoutes } from "#web/server/device-routes.ts";
 import { EventStreams } from "#web/server/event-streams.ts";
 import { LogTail } from "#web/server/log-tail.ts";
+import type { Parts } from "#web/server/parts.ts";
+import { sessionRoutes } from "#web/server/session-routes.ts";
 import { Sessions } from "#web/server/sessions.ts";
+import { Users } from "#web/server/users.ts";
 import { FakeClock, turn } from "../../support/fake-clock.ts";
 import { LiveReader, startLiveDevice } from "../../support/live-device.ts";
-import { OWNER, startWebDevice, TECHNICIAN } from "../../support/web-device.ts";
+import { tempFolder } from "../../support/temp-folder.ts";
+import { OWNER, startWebDevice, TECHNICIAN, VIEWER, writeUsers } from "../../support/web-device.ts";
 
 /** A disk on which the audit trail waits for a test. */
 class SlowTrail {
@@ -214,3 +221,168 @@ class QuietResponse {
     this.ending = "destroyed";
   }
 }
+
+/** A disk on which the file of that name waits for a test before it comes into its place. */
+function holding(name: string): { readonly disk: Disk; readonly held: () => boolean; readonly go: () => void } {
+  const real = systemDisk();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isHeld = false;
+  const rename: Disk["rename"] = async (from, to) => {
+    if (to.endsWith(`/${name}`)) {
+      isHeld = true;
+      await promise;
+    }
+    await real.rename(from, to);
+  };
+  return { disk: { ...real, rename }, held: () => isHeld, go: resolve };
+}
+
+test("a page that closes leaves no change of its users behind: the next one reads them all, and no late request writes", async () => {
+  const { disk, held, go } = holding("web-users.json");
+  await using device = await startWebDevice({ disk });
+  const owner = await device.loggedIn(OWNER);
+  const removal = owner.delete(`/api/users/${TECHNICIAN.user}`).catch(() => undefined); // nobody hears of it
+  while (!held()) await turn();
+  let isClosed = false;
+  const closing = device.web[Symbol.asyncDispose]().then(() => {
+    isClosed = true;
+  });
+  for (let i = 0; i < 50; i++) await turn();
+  assert.equal(isClosed, false);
+  go();
+  await closing;
+  await removal;
+  assert.equal((await Users.open(disk, device.dataDir)).find(TECHNICIAN.user), undefined);
+
+  const users = await Users.open(disk, device.dataDir);
+  await users[Symbol.asyncDispose]();
+  await assert.rejects(users.remove(VIEWER.user), { code: "WEB_UNAVAILABLE" });
+  assert.notEqual((await Users.open(disk, device.dataDir)).find(VIEWER.user), undefined);
+});
+
+test("a restart that was promised comes, also where the page closes before it is time", async () => {
+  await using device = await startWebDevice();
+  const technician = await device.loggedIn(TECHNICIAN);
+  assert.equal((await technician.post("/api/restart")).status, 202);
+  assert.equal(device.restarts(), 0);
+  await device.web[Symbol.asyncDispose]();
+  assert.equal(device.restarts(), 1);
+  await device.clock.pass(10_000);
+  assert.equal(device.restarts(), 1);
+});
+
+test("who is removed, or given another password, while theirs is being checked gets nothing by it", async () => {
+  await using folder = await tempFolder();
+  await writeUsers(folder.path);
+  const [clock, entropy, disk] = [new FakeClock(), systemEntropy(), systemDisk()];
+  const users = await Users.open(disk, folder.path);
+  const sessions = new Sessions({ idleMs: 60_000, maxMs: 60_000 }, clock, entropy);
+  let checked = Promise.withResolvers<boolean>();
+  let backups = 0;
+  const parts = {
+    users,
+    sessions,
+    logins: { verify: () => checked.promise },
+    audit: { note: async () => undefined },
+    env: { clock, entropy, disk },
+    device: { exportBackup: async () => Buffer.alloc(backups++) },
+  } as unknown as Parts;
+  const routes = [...deviceRoutes(parts), ...sessionRoutes(parts)];
+  const ask = (path: string, { user }: typeof OWNER | typeof TECHNICIAN, body: object) => {
+    const { session } = sessions.open(user, users.find(user)!.role, "192.0.2.1");
+    const { run } = routes.find((each) => each.path === path && each.method !== "GET")!;
+    return run({ session, address: "192.0.2.1", body } as never);
+  };
+  const secret = (text: string) => ({ reveal: () => text });
+
+  const backup = ask("/api/backup", OWNER, { password: secret("x"), passphrase: secret("x") });
+  sessions.endAllOf(OWNER.user); // by another owner
+  checked.resolve(true);
+  await assert.rejects(backup, { code: "WEB_NOT_LOGGED_IN" });
+  assert.equal(backups, 0);
+
+  checked = Promise.withResolvers();
+  const change = ask("/api/session/password", TECHNICIAN, { password: secret("x"), newPassword: secret("mine again tractor") });
+  const theirs = { ...users.find(VIEWER.user)!, ...users.find(TECHNICIAN.user)! }.password.replace(/.$/, "_");
+  const before = users.change(TECHNICIAN.user, { password: theirs });
+  checked.resolve(true);
+  await assert.rejects(change, { code: "WEB_CONFLICT" });
+  await before;
+  assert.equal(users.find(TECHNICIAN.user)?.password, theirs);
+  assert.equal((await Users.open(disk, folder.path)).find(TECHNICIAN.user)?.password, theirs);
+});
+
+test("live views that were asked for in one breath end with their connection, each of them", async () => {
+  await using live = await startLiveDevice();
+  const { device, clock } = live;
+  const technician = await device.loggedIn(TECHNICIAN);
+  const pending = clock.pending;
+  const socket = net.connect(device.port, "127.0.0.1");
+  const ask = (path: string) => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ${technician.cookie}\r\n\r\n`;
+  socket.write(`${ask("/api/messages")}${ask("/api/messages")}${ask("/api/events")}`);
+  await once(socket, "data");
+  while (clock.pending < pending + 5) await turn(); // two views of two timers each, and what looks after both
+  socket.destroy();
+  for (let i = 0; i < 50; i++) await turn();
+  assert.equal(clock.pending, pending);
+});
+
+test("a restore that finds no room for its files leaves the settings as they are", async () => {
+  const real = systemDisk();
+  let isFull = false;
+  const open: Disk["open"] = async (path, mode) => {
+    if (isFull && path.includes("/secrets/hub.creds"))
+      throw Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });
+    return await real.open(path, mode);
+  };
+  await using device = await startWebDevice({ disk: { ...real, open }, settings: { server_name: "gw-7" } });
+  const owner = await device.loggedIn(OWNER);
+  const [passphrase, password] = ["a long enough passphrase", OWNER.password];
+  assert.equal((await owner.post("/api/secrets", { name: "hub.creds", content: "x" })).status, 201);
+  const { bytes } = await owner.post("/api/backup", { passphrase, password });
+  const { document, revision } = (await owner.get("/api/settings")).json;
+  const renamed = { ...document, server_name: "gw-8" };
+  assert.equal((await owner.put("/api/settings", { document: renamed, revision })).status, 200);
+  const restore = () => owner.post("/api/restore", { passphrase, password, backup: bytes.toString("base64") });
+  isFull = true;
+  const refused = await restore();
+  assert.equal(refused.status, 500, refused.text);
+  assert.match(refused.json.error.message, /without room/);
+  assert.match(device.log.at(-1)!, /could not answer a request.*ENOSPC/);
+  assert.deepEqual((await owner.get("/api/settings")).json.document, renamed);
+  isFull = false;
+  const restored = await restore();
+  assert.equal(restored.status, 200, restored.text);
+  const again = await device.loggedIn(OWNER);
+  assert.equal((await again.get("/api/settings")).json.document.server_name, "gw-7");
+});
+
+test("a file that the settings before an unconfirmed change name is kept, and changed by owners alone: they may come back", async () => {
+  await using device = await startWebDevice({
+    settings: { web: { tls: { cert_file: "secrets/page.pem", key_file: "secrets/page.key" } } },
+  });
+  const owner = await device.loggedIn(OWNER);
+  for (const name of ["page.pem", "page.key"]) await owner.post("/api/secrets", { name, content: "x" });
+  const { document, revision } = (await owner.get("/api/settings")).json;
+  const changed = await owner.put("/api/settings", { document: { ...document, web: { tls: "self-signed" } }, revision });
+  assert.equal(changed.status, 200, changed.text);
+  assert.notEqual(changed.json.pending, null);
+  const technician = await device.loggedIn(TECHNICIAN);
+  assert.equal((await technician.delete("/api/secrets/page.key")).status, 409);
+  assert.equal((await technician.post("/api/secrets", { name: "page.key", content: "mine" })).status, 403);
+  assert.equal((await technician.get("/api/secrets")).json.secrets[0].in_use, true);
+});
+
+test("a disk without room is told of in the answer to a change, and in the log: the request is not said to have broken off", async () => {
+  const real = systemDisk();
+  const rename: Disk["rename"] = async (from, to) => {
+    if (to.endsWith("/web-users.json")) throw Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });
+    await real.rename(from, to);
+  };
+  await using device = await startWebDevice({ disk: { ...real, rename } });
+  const owner = await device.loggedIn(OWNER);
+  const answer = await owner.put(`/api/users/${TECHNICIAN.user}`, { role: "viewer" });
+  assert.deepEqual([answer.status, answer.json.error.code], [500, "WEB_UNAVAILABLE"], answer.text);
+  assert.match(answer.json.error.message, /without room/);
+  assert.match(device.log.at(-1)!, /could not answer a request.*ENOSPC/);
+});

@@ -54,3 +54,41 @@ test("nothing is written over, with a short passphrase, with two different ones,
   assert.equal(await fs.readFile(at("there"), "utf8"), "mine");
   assert.deepEqual(await fs.readdir(folder.path), ["there"]);
 });
+
+test("a folder where a file is wanted, and a folder that is not there, are told in words", async () => {
+  await using folder = await tempFolder();
+  const at = (name: string) => path.join(folder.path, name);
+  const passphraseFile = at("passphrase");
+  await fs.writeFile(passphraseFile, PASSPHRASE);
+  await fs.writeFile(at("settings.json"), "{}");
+  const textOf = async (command: "export" | "restore", target: string, more: Partial<BackupPlaces> = { passphraseFile }) => {
+    const outcome = await runBackup(command, [target], { ...places(folder.path, []), ...more });
+    assert.ok("code" in outcome && outcome.code === 1);
+    return outcome.text;
+  };
+  const isFolder = (command: string) => `petiole: cannot ${command}: ${folder.path} is a folder; name a file in it\n`;
+  assert.equal(await textOf("export", folder.path), isFolder("export"));
+  assert.equal(await textOf("restore", folder.path), isFolder("restore"));
+  assert.equal(await textOf("export", at("b"), { passphraseFile: folder.path }), isFolder("export"));
+  assert.match(await textOf("export", at("no/b")), /there is no folder .*\/no; make it/);
+  assert.deepEqual((await fs.readdir(folder.path)).sort(), ["passphrase", "settings.json"]);
+});
+
+test("a backup of nothing is none: without settings, with broken ones, or from a place where no device lives", async () => {
+  await using folder = await tempFolder();
+  const at = (name: string) => path.join(folder.path, name);
+  await fs.mkdir(at("data"));
+  const textOf = async (dataDir: string, more: Partial<BackupPlaces> = {}) => {
+    const outcome = await runBackup("export", [at("b")], { ...places(dataDir, [PASSPHRASE, PASSPHRASE]), ...more });
+    assert.ok("code" in outcome);
+    return outcome.text;
+  };
+  assert.match(await textOf(at("mistyped")), /nothing was exported, for there is no .*mistyped\/settings.json; name the place/);
+  assert.match(await textOf(at("data"), { settingsFile: at("mistyped.json") }), /there is no .*mistyped.json/);
+  await fs.writeFile(at("data/settings.json"), "{ half");
+  assert.match(await textOf(at("data")), /nothing was exported, for .*settings.json cannot be used: /);
+  assert.deepEqual(await fs.readdir(folder.path), ["data"]);
+  await fs.rm(at("data/settings.json"));
+  await fs.writeFile(at("data/identity.json"), JSON.stringify({ device_id: "abcdefghj2" }));
+  assert.match(await textOf(at("data")), /^wrote /, "a device that runs by its environment");
+});

@@ -34,6 +34,8 @@ test("what a hub calls itself can neither move the cursor nor turn the line arou
   const text = formatFinding({ ...BASE, cause: "hub \u001b[2J\u202eevil\n says hello" }, false);
   assert.match(text, /hub \\x1b\[2J\\u202eevil\\n says hello/);
   assert.equal(text.split("\n").length, 3);
+  const chain = [{ subject: "CN=\u202eevil", issuer: "CN=b\nCN=\u001bc", begins: "Monday", ends: "Friday", sha256: "00ff" }];
+  assert.match(formatFinding({ ...BASE, facts: { chain } }, false), /certificate CN=\\u202eevil, by CN=b\\nCN=\\x1bc, Monday/);
 });
 
 test("the certificates that were shown stand below a broken handshake, not below a good one", () => {
