@@ -1,22 +1,15 @@
 // A disk that tells how much was written to which file. Costs one call per write, and writes are batches.
 
 import type { Disk, DiskFile } from "./disk.ts";
+import { diskWith } from "./disk-with.ts";
 
 export function countedDisk(disk: Disk, onWritten: (path: string, bytes: number) => void): Disk {
-  return {
+  return diskWith(disk, {
     async open(path, mode) {
       const file = await disk.open(path, mode);
       return mode === "read" ? file : new CountedFile(file, (bytes) => onWritten(path, bytes));
     },
-    list: (path) => disk.list(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
-    space: (path) => disk.space(path),
-    mode: (path) => disk.mode(path),
-    setMode: (path, mode) => disk.setMode(path, mode),
-  };
+  });
 }
 
 class CountedFile implements DiskFile {

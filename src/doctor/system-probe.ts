@@ -4,6 +4,7 @@ import * as dgram from "node:dgram";
 import { isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Disk } from "#base/disk.ts";
+import { diskWith } from "#base/disk-with.ts";
 import type { Env } from "#base/env.ts";
 import { silentLog } from "#base/log.ts";
 import { systemResolver } from "#base/resolver.ts";
@@ -47,17 +48,7 @@ export function systemProbe(sources: ProbeSources): Probe {
 
 /** The daemon takes others' rights from the secrets it reads; whoever only looks leaves them as they are. */
 function leavingModes(disk: Disk): Disk {
-  return {
-    open: (path, mode) => disk.open(path, mode),
-    list: (path) => disk.list(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
-    space: (path) => disk.space(path),
-    mode: (path) => disk.mode(path),
-    setMode: () => Promise.resolve(),
-  };
+  return diskWith(disk, { setMode: () => Promise.resolve() });
 }
 
 async function nudge(address: string): Promise<void> {
