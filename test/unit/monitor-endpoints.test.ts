@@ -307,13 +307,15 @@ test("the process's figures: delay since the last look without the look itself, 
   using figures = new RuntimeFigures();
   const first = await figures.report();
   assert.equal(first.eventLoopDelay, null);
-  await new Promise((resolve) => setTimeout(resolve, 130)); // it has looked once
-  const held = performance.now();
-  while (performance.now() - held < 320); // nothing else runs meanwhile
-  let second = await figures.report();
-  const end = performance.now() + 5_000;
-  // On a busy machine it has looked twice before, and tells of that first.
-  while ((second.eventLoopDelay?.max ?? 0) <= 0.1 && performance.now() < end) second = await figures.report();
+  let second = first;
+  // On a busy machine it has looked before, and a report in between takes the look with it: then once more.
+  for (let tries = 0; (second.eventLoopDelay?.max ?? 0) <= 0.1 && tries < 10; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 130)); // it has looked once
+    const held = performance.now();
+    while (performance.now() - held < 320); // nothing else runs meanwhile
+    await new Promise((resolve) => setTimeout(resolve, 1)); // and looks again, late
+    second = await figures.report();
+  }
   assert.ok(second.eventLoopDelay !== null && second.eventLoopDelay.max > 0.1, JSON.stringify(second));
   assert.ok(second.eventLoopDelay.max < 5 && second.eventLoopDelay.p50 <= second.eventLoopDelay.max);
   assert.ok(second.cpuSeconds.user > first.cpuSeconds.user);
