@@ -51,7 +51,7 @@ export function PortPage({ name, port }: PortPageProps) {
 function LiveFrames({ port }: { readonly port: string }) {
   const text = useText(serialWords);
   const [isPaused, setPaused] = useState(false);
-  const { shown, skipped, state, error } = useFrames(port, isPaused);
+  const { shown, skipped, state, isListening, error } = useFrames(port, isPaused);
   return (
     <Card
       title={text("live")}
@@ -68,7 +68,7 @@ function LiveFrames({ port }: { readonly port: string }) {
       )}
       {skipped > 0 && <p class="dev-soft">{text("skipped", { n: skipped })}</p>}
       {shown.length === 0 ? (
-        state !== "refused" && <Empty icon="serial" title={text("nothing")} hint={text("listening")} />
+        isListening && <Empty icon="serial" title={text("nothing")} hint={text("listening")} />
       ) : (
         <ul class="dev-frames" aria-label={text("list")}>
           {shown.map((frame) => (

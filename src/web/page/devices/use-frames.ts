@@ -27,6 +27,8 @@ interface Frames {
   readonly shown: readonly SeenFrame[];
   readonly skipped: number;
   readonly state: StreamState;
+  /** Whatever comes from here on is seen. */
+  readonly isListening: boolean;
   readonly error: ApiError | undefined;
 }
 
@@ -34,6 +36,7 @@ export function useFrames(port: string, isPaused: boolean): Frames {
   const [shown, setShown] = useState<readonly SeenFrame[]>([]);
   const [skipped, setSkipped] = useState(0);
   const [state, setState] = useState<StreamState>("opening");
+  const [isListening, setListening] = useState(false);
   const [error, setError] = useState<ApiError>();
   const gathered = useRef<SeenFrame[]>([]);
   const paused = useRef(isPaused);
@@ -46,6 +49,7 @@ export function useFrames(port: string, isPaused: boolean): Frames {
     const stream = api.stream(
       `/api/serial/${encoded(port)}/frames`,
       (event, data) => {
+        if (event === "open") setListening(true);
         if (event === "skipped") setSkipped((before) => before + (data as { count: number }).count);
         if (event !== "frame") return;
         key += 1;
@@ -55,6 +59,7 @@ export function useFrames(port: string, isPaused: boolean): Frames {
       {
         onState: (next, refusal) => {
           setState(next);
+          if (next !== "open") setListening(false);
           setError(refusal);
         },
       },
@@ -70,5 +75,5 @@ export function useFrames(port: string, isPaused: boolean): Frames {
       clearInterval(timer);
     };
   }, [port]);
-  return { shown, skipped, state, error };
+  return { shown, skipped, state, isListening, error };
 }
